@@ -1,0 +1,191 @@
+namespace CommonCanvas.Tensors;
+
+/// <summary>
+/// Every operation that training and sampling need, as Forward and Backward pairs. <c>CpuOps</c> is the
+/// definition, with the formula of each; every other device computes the same within its precision.
+///
+/// Arguments come as inputs, attributes, outputs. Outputs are rented by the caller. Activations and weights share one
+/// type (F32, F16 or BF16), sums are fp32 at least; statistics, per-sample coefficients, losses and the gradients of
+/// parameters are F32 whatever the activations are. Gradients of parameters accumulate (+=), gradients of activations
+/// are assigned (=). Optional tensors may be <see cref="Tensor.None"/>: an optional input is left out of the formula,
+/// an optional output is not computed. Element-wise operations may write over an input of the same type.
+/// Images are NHWC, weights of convolutions [O, kernel, kernel, I], of linear layers [O, I].
+/// Results are deterministic: the same bits for the same arguments, whatever the number of threads.
+/// </summary>
+public interface IOps
+{
+    /// <summary>The device, for messages: <c>cpu</c>, <c>cpu (AVX-512)</c>.</summary>
+    string Name { get; }
+
+    /// <summary>The device's memory.</summary>
+    Arena Arena { get; }
+
+    // ---- memory --------------------------------------------------------------------------------------------------
+
+    /// <summary>Copies host values into a tensor of the same element size and count.</summary>
+    void Upload<T>(ReadOnlySpan<T> host, Tensor y) where T : unmanaged;
+
+    /// <summary>Copies a tensor into host values of the same element size and count; waits for the device.</summary>
+    void Download<T>(Tensor x, Span<T> host) where T : unmanaged;
+
+    /// <summary>y = value.</summary>
+    void Fill(float value, Tensor y);
+
+    /// <summary>y = x, converting between element types (to nearest, ties to even).</summary>
+    void Cast(Tensor x, Tensor y);
+
+    /// <summary>y[b, c, r] = x[b, r, c]: NHWC to NCHW and back, with the image as [B, H*W, C].</summary>
+    void Transpose(Tensor x, Tensor y);
+
+    /// <summary>Waits until everything queued has happened.</summary>
+    void Synchronize();
+
+    /// <summary>Many operations follow: worker threads may spin until <see cref="EndStep"/>. Nests.</summary>
+    void BeginStep();
+
+    /// <summary>Workers park.</summary>
+    void EndStep();
+
+    // ---- matrix products -----------------------------------------------------------------------------------------
+
+    /// <summary>y[M, O] = x[M, I] weight[O, I]^T + bias[O] + residual[M, O]; bias and residual optional.</summary>
+    void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y);
+
+    /// <summary>dX = dY weight; dWeight += dY^T x; dBias += column sums of dY. Each output optional (residual's gradient is dY itself).</summary>
+    void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias);
+
+    /// <summary>
+    /// y[B, Ho, Wo, O] = x[B, H, W, I] * weight[O, k, k, I] + bias[O] + perSample[B, O] + residual[B, Ho, Wo, O]; the last
+    /// three optional. perSample is a ResBlock's time embedding.
+    /// </summary>
+    void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y);
+
+    /// <summary>dX =; dWeight +=; dBias +=; dPerSample[B, O] = sum of dY over the image. Each output optional.</summary>
+    void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample);
+
+    // ---- norms ---------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// y = gamma * (x - mean) * rstd + beta over each sample's groups of consecutive channels, then SiLU where
+    /// <paramref name="silu"/>. x, y [B, ..., C]; gamma, beta [C]; mean, rstd F32[B, groups] (1 / sqrt(variance + eps)).
+    /// </summary>
+    void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd);
+
+    /// <summary>dX =; dGamma +=; dBeta +=. Recomputes the normalised value, and SiLU's argument, from x and the statistics.</summary>
+    void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta);
+
+    /// <summary>y = gamma * (x - mean) * rstd + beta over the last dimension; mean, rstd F32[rows].</summary>
+    void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd);
+
+    /// <summary>dX =; dGamma +=; dBeta +=.</summary>
+    void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta);
+
+    // ---- attention -----------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// y = softmax(q k^T / sqrt(D)) v for each head. q, y [B, N, heads * D]; k, v [B, M, heads * D]; logSumExp F32[B, heads, N]
+    /// of the scaled scores. Causal: query i sees keys 0..i (N = M). Memory is linear in N and M.
+    /// </summary>
+    void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp);
+
+    /// <summary>dQ =, dK =, dV =, recomputing the probabilities from logSumExp.</summary>
+    void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV);
+
+    // ---- element by element --------------------------------------------------------------------------------------
+
+    /// <summary>y = f(x).</summary>
+    void ActivationForward(Tensor x, Activation f, Tensor y);
+
+    /// <summary>dX = dY f'(x).</summary>
+    void ActivationBackward(Tensor x, Activation f, Tensor dY, Tensor dX);
+
+    /// <summary>y[M, F] = x[M, 0..F] * gelu(x[M, F..2F]) (exact GELU).</summary>
+    void GegluForward(Tensor x, Tensor y);
+
+    /// <summary>dX[M, 2F] =.</summary>
+    void GegluBackward(Tensor x, Tensor dY, Tensor dX);
+
+    /// <summary>y = a + b.</summary>
+    void Add(Tensor a, Tensor b, Tensor y);
+
+    /// <summary>y = factor * x.</summary>
+    void Scale(Tensor x, float factor, Tensor y);
+
+    // ---- shape ---------------------------------------------------------------------------------------------------
+
+    /// <summary>y[B, Ho, Wo, C] = x[B, h * H / Ho, w * W / Wo, C] (floor): nearest neighbour, to any size.</summary>
+    void UpsampleForward(Tensor x, Tensor y);
+
+    /// <summary>dX = the sum of dY over the pixels that were copied from each.</summary>
+    void UpsampleBackward(Tensor dY, Tensor dX);
+
+    /// <summary>y[..., Ca + Cb] = a[..., Ca] beside b[..., Cb].</summary>
+    void ConcatForward(Tensor a, Tensor b, Tensor y);
+
+    /// <summary>Splits dY into dA and dB.</summary>
+    void ConcatBackward(Tensor dY, Tensor dA, Tensor dB);
+
+    /// <summary>y[B, T, C] = table[ids[B, T], C] + position[t, C]; position optional. Also gathers rows: ids [n], y [n, C].</summary>
+    void EmbeddingForward(Tensor ids, Tensor table, Tensor position, Tensor y);
+
+    /// <summary>dTable +=; dPosition +=. Each optional.</summary>
+    void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition);
+
+    // ---- diffusion -----------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// The sinusoidal embedding of diffusers' <c>Timesteps</c>: y[b, i] = sin(t_b w_i), y[b, i + D/2] = cos(t_b w_i) with
+    /// w_i = 10000^(-i / (D/2 - freqShift)); flipped puts the cosines first; an odd D ends in 0. timesteps F32[B].
+    /// </summary>
+    void TimestepEmbedding(Tensor timesteps, bool flipSinToCos, float freqShift, Tensor y);
+
+    /// <summary>y = signal[b] * x0 + noiseLevel[b] * noise; signal, noiseLevel F32[B].</summary>
+    void AddNoise(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y);
+
+    /// <summary>y = signal[b] * noise - noiseLevel[b] * x0: the target of v-prediction.</summary>
+    void Velocity(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y);
+
+    /// <summary>loss[b] = weight[b] * mean over the sample of (prediction - target)^2; loss, weight F32[B].</summary>
+    void MseForward(Tensor prediction, Tensor target, Tensor weight, Tensor loss);
+
+    /// <summary>dPrediction = scale * weight[b] * 2 (prediction - target) / elements of a sample.</summary>
+    void MseBackward(Tensor prediction, Tensor target, Tensor weight, float scale, Tensor dPrediction);
+
+    /// <summary>
+    /// A diagonal Gaussian's sample: latent = mean + exp(logvar / 2) * noise with moments [B, H, W, 2C] = (mean, logvar) and
+    /// logvar clamped to [-30, 20]; without noise the mean. kl[b] = 1/2 sum of (mean^2 + var - 1 - logvar), F32[B], optional.
+    /// </summary>
+    void PosteriorForward(Tensor moments, Tensor noise, Tensor latent, Tensor kl);
+
+    /// <summary>dMoments = the gradient of (dLatent . latent + klScale * sum of kl); nothing flows through a clamped logvar.</summary>
+    void PosteriorBackward(Tensor moments, Tensor noise, Tensor dLatent, float klScale, Tensor dMoments);
+
+    /// <summary>Each slice y[b] of the first dimension is filled with standard normal numbers of keys[b], rounded to y's type.</summary>
+    void RandomNormal(ReadOnlySpan<RandomKey> keys, Tensor y);
+
+    /// <summary>Each slice y[b] is filled with numbers in [0, 1) of keys[b].</summary>
+    void RandomUniform(ReadOnlySpan<RandomKey> keys, Tensor y);
+
+    // ---- optimizer: flat buffers, all F32 ------------------------------------------------------------------------
+
+    /// <summary>sum[1] = sum of x^2.</summary>
+    void SumSquares(Tensor x, Tensor sum);
+
+    /// <summary>
+    /// norm[1] = unscale * sqrt(sumSquares[1]); scale[1] = unscale * min(1, maxNorm / (norm + 1e-6)), the clip of
+    /// torch.nn.utils.clip_grad_norm_; not a number where the norm is not finite. maxNorm may be infinite: no clipping.
+    /// </summary>
+    void ClipScale(Tensor sumSquares, float unscale, float maxNorm, Tensor norm, Tensor scale);
+
+    /// <summary>
+    /// One step of AdamW (Loshchilov and Hutter; torch.optim.AdamW's formula) with g = scale[1] * gradient; where scale is
+    /// not finite nothing changes. master, m, v are updated; compute (optional, any type of the same count) receives the new values.
+    /// </summary>
+    void AdamW(Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, in AdamWSettings settings, Tensor compute);
+
+    /// <summary>average = decay * average + (1 - decay) * value.</summary>
+    void Ema(Tensor average, Tensor value, float decay);
+
+    /// <summary>How many elements are infinite or not a number; waits for the device.</summary>
+    long CountNonFinite(Tensor x);
+}
