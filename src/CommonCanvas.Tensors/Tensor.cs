@@ -70,7 +70,7 @@ public readonly struct Tensor : IEquatable<Tensor>
     /// <summary>Rows <paramref name="start"/> to start + <paramref name="count"/> of the first dimension, without a copy.</summary>
     public Tensor Slice(int start, int count)
     {
-        if (start < 0 || count < 0 || start + count > this[0]) throw new ArgumentOutOfRangeException(nameof(start), $"rows {start}..{start + count} of {this}");
+        if (start < 0 || count < 0 || count > this[0] - start) throw new ArgumentOutOfRangeException(nameof(start), $"{count} rows from {start} of {this}");
         long stride = d0 == 0 ? 0 : Count / d0 * Type.Size();
         return new Tensor(Data + (nint)(start * stride), Type, count, d1, d2, d3);
     }
