@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.IO.Compression;
+using ZstdSharp;
+
+namespace CommonCanvas.Data;
+
+/// <summary>Compression of whole shards. Written: zstd. Read: zstd, gz, br.</summary>
+static class MdsCompression
+{
+    /// <summary>Splits <c>algorithm[:level]</c>.</summary>
+    /// <exception cref="NotSupportedException">An algorithm that is not handled here.</exception>
+    public static (string Algorithm, int? Level) Parse(string text)
+    {
+        string[] parts = text.Split(':');
+        if (parts.Length > 2 || parts[0] is not ("zstd" or "gz" or "br"))
+            throw new NotSupportedException($"compression '{DataError.Shown(text)}' is not handled; convert the shards to zstd or to none");
+        if (parts.Length == 1) return (parts[0], null);
+        return int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int level)
+            ? (parts[0], level)
+            : throw new NotSupportedException($"compression level in '{DataError.Shown(text)}' is no number");
+    }
+
+    /// <summary>Level of a text to write with; 3 unless it says otherwise.</summary>
+    public static int WriterLevel(string text)
+    {
+        (string algorithm, int? level) = Parse(text);
+        if (algorithm != "zstd") throw new NotSupportedException($"shards are written with zstd or without compression, not with '{algorithm}'");
+        int wanted = level ?? 3;
+        return wanted >= Compressor.MinCompressionLevel && wanted <= Compressor.MaxCompressionLevel
+            ? wanted
+            : throw new NotSupportedException($"zstd level {wanted} is not within {Compressor.MinCompressionLevel} to {Compressor.MaxCompressionLevel}");
+    }
+
+    /// <summary>One frame with the content size in its head and no checksum, as the reference writes it.</summary>
+    public static byte[] Compress(ReadOnlySpan<byte> raw, int level)
+    {
+        using var compressor = new Compressor(level);
+        return compressor.Wrap(raw).ToArray();
+    }
+
+    /// <summary>
+    /// Decompresses to exactly <paramref name="length"/> bytes. The buffer grows with what really comes out, so a false
+    /// length costs no memory.
+    /// </summary>
+    /// <exception cref="FormatException">Damaged, or another length.</exception>
+    public static byte[] Decompress(string text, Stream packed, long length)
+    {
+        (string algorithm, _) = Parse(text);
+        using Stream unpacked = algorithm switch
+        {
+            "zstd" => new DecompressionStream(packed),
+            "gz" => new GZipStream(packed, CompressionMode.Decompress),
+            _ => new BrotliStream(packed, CompressionMode.Decompress),
+        };
+        try
+        {
+            var to = new byte[(int)Math.Min(length, 1 << 20)];
+            int have = 0;
+            while (true)
+            {
+                if (have == to.Length && have < length) Array.Resize(ref to, (int)Math.Min(length, to.Length * 2L));
+                int n = have < to.Length ? unpacked.Read(to, have, to.Length - have) : unpacked.ReadByte() < 0 ? 0 : throw new FormatException($"it unpacks to more than the {length} bytes that the index says");
+                if (n == 0) break;
+                have += n;
+            }
+            return have == length ? to : throw new FormatException($"it unpacks to {have} bytes where the index says {length}");
+        }
+        catch (Exception cause) when (cause is ZstdException or InvalidDataException or InvalidOperationException or EndOfStreamException)
+        {
+            throw new FormatException($"it does not unpack ({cause.Message})", cause);
+        }
+    }
+}

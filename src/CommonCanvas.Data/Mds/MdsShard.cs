@@ -1,0 +1,161 @@
+using System.Buffers.Binary;
+using Microsoft.Win32.SafeHandles;
+
+namespace CommonCanvas.Data;
+
+/// <summary>
+/// One opened shard: a file that is read at positions, or the unpacked bytes of a compressed one. All lengths that come out
+/// of the file are checked against its size before anything is allocated. Use from many threads.
+/// </summary>
+sealed class MdsShard : IDisposable
+{
+    readonly string path;
+    readonly MdsShardInfo info;
+    readonly SafeFileHandle? file;
+    readonly byte[]? unpacked;
+    readonly uint dataStart;
+    readonly int variable;
+    readonly long fixedBytes;
+
+    MdsShard(string path, MdsShardInfo info, SafeFileHandle? file, byte[]? unpacked)
+    {
+        this.path = path;
+        this.info = info;
+        this.file = file;
+        this.unpacked = unpacked;
+        foreach (MdsColumn column in info.Columns)
+            if (column.Encoding.FixedSize is int size) fixedBytes += size;
+            else variable++;
+        dataStart = CheckHead();
+    }
+
+    /// <summary>Memory that is held, in bytes.</summary>
+    public long HeldBytes => unpacked?.Length ?? 0;
+
+    /// <summary>Opens a shard and checks its size, its head, and its digests if asked.</summary>
+    /// <exception cref="InvalidDataException">Missing, cut off, damaged, or not what the index says; names the file.</exception>
+    public static MdsShard Open(string folder, MdsShardInfo info, bool verify, long maxUnpackedBytes)
+    {
+        // The index's reader has refused names that lead out; a link below the folder is the user's own.
+        string path = Path.Combine(folder, info.Stored.Basename);
+        SafeFileHandle? file = null;
+        try
+        {
+            file = File.OpenHandle(path, options: FileOptions.RandomAccess);
+            long length = RandomAccess.GetLength(file);
+            if (length != info.Stored.Bytes) throw DataError.In(path, $"has {length} bytes where the index says {info.Stored.Bytes}: the shard is cut off or is another one; copy it again");
+            if (verify) Verify(path, info.Stored, file);
+            if (info.Zip is null) return new MdsShard(path, info, file, null);
+            if (info.Raw.Bytes > Math.Min(maxUnpackedBytes, Array.MaxLength)) throw DataError.In(path, $"unpacks to {info.Raw.Bytes} bytes, more than the limit of {maxUnpackedBytes}");
+            using var stream = new FileStream(file, FileAccess.Read);
+            byte[] raw = MdsCompression.Decompress(info.Compression!, stream, info.Raw.Bytes);
+            if (verify) Verify(path, info.Raw, raw);
+            return new MdsShard(path, info, null, raw);
+        }
+        catch (Exception cause)
+        {
+            file?.Dispose();
+            if (cause is FileNotFoundException or DirectoryNotFoundException) throw DataError.In(path, "there is no such shard; copy it again", cause);
+            if (cause is FormatException or NotSupportedException) throw DataError.In(path, cause.Message, cause);
+            throw;
+        }
+    }
+
+    /// <summary>Reads sample <paramref name="i"/> of this shard; <paramref name="number"/> is its number in the folder, for messages.</summary>
+    public MdsSample Read(long i, long number)
+    {
+        Span<byte> two = stackalloc byte[8];
+        ReadAt(4 + 4 * i, two);
+        uint start = BinaryPrimitives.ReadUInt32LittleEndian(two), end = BinaryPrimitives.ReadUInt32LittleEndian(two[4..]);
+        if (start < dataStart || end < start || end > info.Raw.Bytes) throw DataError.In(path, $"sample {number} lies at {start} to {end} of {info.Raw.Bytes} bytes: the shard is damaged; copy it again");
+        long length = (long)end - start;
+        if (length > Array.MaxLength) throw DataError.In(path, $"sample {number} has {length} bytes; the limit is 2 GiB");
+        if (length < 4L * variable + fixedBytes) throw DataError.In(path, $"sample {number} has {length} bytes, too few for its columns: the shard is damaged; copy it again");
+
+        ReadOnlyMemory<byte> bytes;
+        if (unpacked is not null) bytes = unpacked.AsMemory((int)start, (int)length);
+        else
+        {
+            var own = GC.AllocateUninitializedArray<byte>((int)length);
+            ReadAt(start, own);
+            bytes = own;
+        }
+        return new MdsSample(path, number, info.Columns, Cut(bytes, number));
+    }
+
+    public void Dispose() => file?.Dispose();
+
+    /// <summary>Cuts a sample into its columns; their sizes have to add up exactly.</summary>
+    ReadOnlyMemory<byte>[] Cut(ReadOnlyMemory<byte> bytes, long number)
+    {
+        var payloads = new ReadOnlyMemory<byte>[info.Columns.Count];
+        int sizeAt = 0;
+        long at = 4L * variable;
+        for (int i = 0; i < payloads.Length; i++)
+        {
+            long size;
+            if (info.Columns[i].Encoding.FixedSize is int known) size = known;
+            else
+            {
+                size = BinaryPrimitives.ReadUInt32LittleEndian(bytes.Span[sizeAt..]);
+                sizeAt += 4;
+            }
+            if (size > bytes.Length - at) throw DataError.In(path, $"sample {number}, column '{info.Columns[i].Name}' has {size} bytes, more than the sample: the shard is damaged; copy it again");
+            payloads[i] = bytes.Slice((int)at, (int)size);
+            at += size;
+        }
+        return at == bytes.Length ? payloads : throw DataError.In(path, $"sample {number}: {bytes.Length - at} bytes too many: the shard is damaged or its columns are not those of the index");
+    }
+
+    /// <summary>Checks number of samples and ends of the table of offsets; returns where samples begin.</summary>
+    uint CheckHead()
+    {
+        long size = info.Raw.Bytes, n = info.Samples, table = 4 + 4 * (n + 1);
+        if (size < table) throw DataError.In(path, $"{size} bytes are too few for {n} samples");
+        Span<byte> word = stackalloc byte[4];
+        ReadAt(0, word);
+        uint count = BinaryPrimitives.ReadUInt32LittleEndian(word);
+        ReadAt(4, word);
+        uint first = BinaryPrimitives.ReadUInt32LittleEndian(word);
+        ReadAt(table - 4, word);
+        uint last = BinaryPrimitives.ReadUInt32LittleEndian(word);
+        if (count != n) throw DataError.In(path, $"holds {count} samples where the index says {n}");
+        if (first < table || first > size || last != size) throw DataError.In(path, $"its table of offsets runs from {first} to {last}, which does not fit a file of {size} bytes: the shard is damaged; copy it again");
+        return first;
+    }
+
+    void ReadAt(long at, Span<byte> to)
+    {
+        if (unpacked is not null)
+        {
+            unpacked.AsSpan((int)at, to.Length).CopyTo(to);
+            return;
+        }
+        while (to.Length > 0)
+        {
+            int n = RandomAccess.Read(file!, to, at);
+            if (n == 0) throw DataError.In(path, $"ends at {at} bytes; it became shorter while it was read");
+            at += n;
+            to = to[n..];
+        }
+    }
+
+    static void Verify(string path, MdsFile expected, SafeFileHandle file)
+    {
+        string[] names = [.. expected.Hashes.Select(h => h.Key)];
+        Compare(path, expected, MdsHash.Compute(names, file, expected.Bytes));
+    }
+
+    static void Verify(string path, MdsFile expected, byte[] bytes) =>
+        Compare(path, expected, [.. expected.Hashes.Select(h => MdsHash.Compute(h.Key, bytes))]);
+
+    static void Compare(string path, MdsFile expected, string[] digests)
+    {
+        for (int i = 0; i < digests.Length; i++)
+        {
+            (string algorithm, string wanted) = expected.Hashes[i];
+            if (!string.Equals(digests[i], wanted, StringComparison.OrdinalIgnoreCase))
+                throw DataError.In(path, $"its {algorithm} is {digests[i]} where the index says {DataError.Shown(wanted, 128)}: the shard is damaged; copy it again");
+        }
+    }
+}
