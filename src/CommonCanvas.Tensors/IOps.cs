@@ -12,7 +12,7 @@ namespace CommonCanvas.Tensors;
 /// Images are NHWC, weights of convolutions [O, kernel, kernel, I], of linear layers [O, I].
 /// Results are deterministic: the same bits for the same arguments, whatever the number of threads.
 /// </summary>
-public interface IOps
+public interface IOps : IDisposable
 {
     /// <summary>The device, for messages: <c>cpu</c>, <c>cpu (AVX-512)</c>.</summary>
     string Name { get; }
@@ -184,7 +184,7 @@ public interface IOps
     void AdamW(Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, in AdamWSettings settings, Tensor compute);
 
     /// <summary>average = decay * average + (1 - decay) * value.</summary>
-    void Ema(Tensor average, Tensor value, float decay);
+    void Ema(Tensor average, Tensor value, double decay);
 
     /// <summary>How many elements are infinite or not a number; waits for the device.</summary>
     long CountNonFinite(Tensor x);

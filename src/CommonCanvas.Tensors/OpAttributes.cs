@@ -39,11 +39,13 @@ public readonly record struct ConvGeometry(int Kernel, int Stride, int PadTop, i
     public int OutWidth(int width) => (width + PadLeft + PadRight - Kernel) / Stride + 1;
 }
 
-/// <summary>Settings of one step of AdamW.</summary>
+/// <summary>
+/// Settings of one step of AdamW, in double as PyTorch holds them: 1 - 0.999f is 1.3e-5 away from 0.001.
+/// </summary>
 /// <param name="LearningRate">Of this step, schedule included.</param>
 /// <param name="Beta1">Decay of the first moment.</param>
 /// <param name="Beta2">Decay of the second moment.</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>
 /// <param name="WeightDecay">Decoupled: weights shrink by LearningRate * WeightDecay.</param>
 /// <param name="Step">Counts from 1, for the bias corrections.</param>
-public readonly record struct AdamWSettings(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, int Step);
+public readonly record struct AdamWSettings(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, int Step);

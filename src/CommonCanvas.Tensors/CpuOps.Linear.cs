@@ -1,0 +1,67 @@
+namespace CommonCanvas.Tensors;
+
+/// <summary>Products with a weight matrix.</summary>
+public unsafe partial class CpuOps
+{
+    /// <inheritdoc/>
+    public virtual void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)
+    {
+        // y[m, o] = sum_i x[m, i] weight[o, i] + bias[o] + residual[m, o]
+        OpChecks.LinearForward(x, weight, bias, residual, y);
+        int outputs = weight[0];
+        using Values xs = Read(x), ws = Read(weight), bs = Read(bias), rs = Read(residual), ys = Write(y);
+        for (long m = 0; m < x.Rows; m++)
+            for (int o = 0; o < outputs; o++)
+            {
+                double sum = Dot(xs.Row(m), ws.Row(o));
+                if (!bias.IsNone) sum += bs[o];
+                if (!residual.IsNone) sum += rs[m * outputs + o];
+                ys[m * outputs + o] = (float)sum;
+            }
+    }
+
+    /// <inheritdoc/>
+    public virtual void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    {
+        OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+        int outputs = weight[0], inputs = weight[1];
+        long rows = dY.Rows;
+        using Values xs = Read(x), ws = Read(weight), dYs = Read(dY);
+        using var sums = RentSums(inputs);
+
+        // dX[m, i] = sum_o dY[m, o] weight[o, i]
+        if (!dX.IsNone)
+        {
+            using var dXs = Write(dX);
+            for (long m = 0; m < rows; m++)
+            {
+                sums.Clear();
+                for (int o = 0; o < outputs; o++) AddScaled(sums.Row, dYs[m * outputs + o], ws.Row(o));
+                Assign(dXs.Row(m), sums.Row);
+            }
+        }
+
+        // dWeight[o, i] += sum_m dY[m, o] x[m, i]
+        if (!dWeight.IsNone)
+        {
+            using var dWs = Read(dWeight);
+            for (int o = 0; o < outputs; o++)
+            {
+                sums.Clear();
+                for (long m = 0; m < rows; m++) AddScaled(sums.Row, dYs[m * outputs + o], xs.Row(m));
+                Accumulate(dWs.Row(o), sums.Row);
+            }
+        }
+
+        // dBias[o] += sum_m dY[m, o]
+        if (!dBias.IsNone) AccumulateColumnSums(dYs, rows, outputs, dBias);
+    }
+
+    /// <summary>target[c] += sum_r values[r, c].</summary>
+    void AccumulateColumnSums(Values values, long rows, int columns, Tensor target)
+    {
+        using var sums = RentSums(columns);
+        for (long r = 0; r < rows; r++) AddScaled(sums.Row, 1, values.Row(r));
+        Accumulate(target.Span<float>(), sums.Row);
+    }
+}

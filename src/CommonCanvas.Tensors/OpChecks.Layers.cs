@@ -1,0 +1,140 @@
+namespace CommonCanvas.Tensors;
+
+/// <summary>Operations with weights, and attention.</summary>
+static partial class OpChecks
+{
+    public static void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)
+    {
+        Floating(x);
+        Floating(weight, 2);
+        Is(weight, x.Type, weight[0], x.Channels);
+        IsOptional(bias, x.Type, weight[0]);
+        if (!residual.IsNone) Matrix(residual, x.Type, x.Rows, weight[0]);
+        Matrix(y, x.Type, x.Rows, weight[0]);
+    }
+
+    public static void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    {
+        Floating(x);
+        Floating(weight, 2);
+        Is(weight, x.Type, weight[0], x.Channels);
+        Matrix(dY, x.Type, x.Rows, weight[0]);
+        AlikeOptional(dX, x);
+        IsOptional(dWeight, DType.F32, weight[0], weight[1]);
+        IsOptional(dBias, DType.F32, weight[0]);
+    }
+
+    public static void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
+    {
+        Floating(x, 4);
+        Floating(weight, 4);
+        Is(weight, x.Type, weight[0], geometry.Kernel, geometry.Kernel, x[3]);
+        Window(x, geometry, "ConvForward");
+        IsOptional(bias, x.Type, weight[0]);
+        IsOptional(perSample, x.Type, x[0], weight[0]);
+        Is(y, x.Type, x[0], geometry.OutHeight(x[1]), geometry.OutWidth(x[2]), weight[0]);
+        AlikeOptional(residual, y);
+    }
+
+    public static void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    {
+        Floating(x, 4);
+        Floating(weight, 4);
+        Is(weight, x.Type, weight[0], geometry.Kernel, geometry.Kernel, x[3]);
+        Window(x, geometry, "ConvBackward");
+        Is(dY, x.Type, x[0], geometry.OutHeight(x[1]), geometry.OutWidth(x[2]), weight[0]);
+        IsOptional(dX, x.Type, x[0], x[1], x[2], x[3]);
+        IsOptional(dWeight, DType.F32, weight[0], weight[1], weight[2], weight[3]);
+        IsOptional(dBias, DType.F32, weight[0]);
+        IsOptional(dPerSample, x.Type, x[0], weight[0]);
+    }
+
+    /// <summary>The padded image holds a window at least.</summary>
+    static void Window(Tensor x, ConvGeometry geometry, string op)
+    {
+        bool fits = geometry.Kernel >= 1 && geometry.Stride >= 1
+            && geometry.PadTop >= 0 && geometry.PadLeft >= 0 && geometry.PadBottom >= 0 && geometry.PadRight >= 0
+            && x[1] + geometry.PadTop + geometry.PadBottom >= geometry.Kernel && x[2] + geometry.PadLeft + geometry.PadRight >= geometry.Kernel;
+        if (!fits) Fail(op, "x", x, $"as large as the kernel with its padding: {geometry}");
+    }
+
+    public static void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, Tensor y, Tensor mean, Tensor rstd)
+    {
+        Floating(x);
+        Groups(x, groups, "GroupNormForward");
+        Is(gamma, x.Type, x.Channels);
+        Is(beta, x.Type, x.Channels);
+        Alike(y, x);
+        Holds(mean, DType.F32, (long)x[0] * groups);
+        Holds(rstd, DType.F32, (long)x[0] * groups);
+    }
+
+    public static void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, Tensor dX, Tensor dGamma, Tensor dBeta)
+    {
+        Floating(x);
+        Groups(x, groups, "GroupNormBackward");
+        Is(gamma, x.Type, x.Channels);
+        Is(beta, x.Type, x.Channels);
+        Holds(mean, DType.F32, (long)x[0] * groups);
+        Holds(rstd, DType.F32, (long)x[0] * groups);
+        Alike(dY, x);
+        AlikeOptional(dX, x);
+        IsOptional(dGamma, DType.F32, x.Channels);
+        IsOptional(dBeta, DType.F32, x.Channels);
+    }
+
+    static void Groups(Tensor x, int groups, string op)
+    {
+        if (x.Rank < 2 || groups < 1 || x.Channels % groups != 0) Fail(op, "x", x, $"[samples, ..., channels] with channels a multiple of {groups} groups");
+    }
+
+    public static void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd)
+    {
+        Floating(x);
+        Is(gamma, x.Type, x.Channels);
+        Is(beta, x.Type, x.Channels);
+        Alike(y, x);
+        Holds(mean, DType.F32, x.Rows);
+        Holds(rstd, DType.F32, x.Rows);
+    }
+
+    public static void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    {
+        Floating(x);
+        Is(gamma, x.Type, x.Channels);
+        Holds(mean, DType.F32, x.Rows);
+        Holds(rstd, DType.F32, x.Rows);
+        Alike(dY, x);
+        AlikeOptional(dX, x);
+        IsOptional(dGamma, DType.F32, x.Channels);
+        IsOptional(dBeta, DType.F32, x.Channels);
+    }
+
+    public static void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    {
+        AttentionInputs(q, k, v, heads, causal, "AttentionForward");
+        Is(y, q.Type, q[0], q[1], q[2]);
+        Is(logSumExp, DType.F32, q[0], heads, q[1]);
+    }
+
+    public static void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    {
+        AttentionInputs(q, k, v, heads, causal, "AttentionBackward");
+        Is(y, q.Type, q[0], q[1], q[2]);
+        Is(logSumExp, DType.F32, q[0], heads, q[1]);
+        Is(dY, q.Type, q[0], q[1], q[2]);
+        IsOptional(dQ, q.Type, q[0], q[1], q[2]);
+        IsOptional(dK, k.Type, k[0], k[1], k[2]);
+        IsOptional(dV, k.Type, k[0], k[1], k[2]);
+    }
+
+    static void AttentionInputs(Tensor q, Tensor k, Tensor v, int heads, bool causal, string op)
+    {
+        Floating(q, 3, nameof(q), op);
+        if (heads < 1 || q[2] % heads != 0) Fail(op, nameof(q), q, $"of channels that are a multiple of {heads} heads");
+        Floating(k, 3, nameof(k), op);
+        Is(k, q.Type, q[0], causal ? q[1] : k[1], q[2], name: nameof(k), op: op);
+        if (k[1] == 0) Fail(op, nameof(k), k, "of one token at least");
+        Is(v, q.Type, k[0], k[1], k[2], name: nameof(v), op: op);
+    }
+}
