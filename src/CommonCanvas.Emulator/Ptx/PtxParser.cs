@@ -1,0 +1,224 @@
+using System.Buffers.Binary;
+
+namespace CommonCanvas.Emulator.Ptx;
+
+/// <summary>
+/// Reads the PTX that NVRTC emits (ISA 7.x and 8.x): modules of kernels and variables. Functions other than kernels are
+/// refused where a kernel calls them, as everything else that is not known.
+/// </summary>
+public sealed partial class PtxParser
+{
+    readonly List<PtxToken> tokens;
+    readonly PtxModule module = new();
+    readonly HashSet<string> externShared = [];
+    int at;
+
+    PtxParser(string text) => tokens = PtxLexer.Read(text);
+
+    /// <summary>Parses a PTX text.</summary>
+    /// <exception cref="PtxSyntaxException">With the line.</exception>
+    public static PtxModule Parse(string text) => new PtxParser(text).Module();
+
+    PtxToken Now => tokens[at];
+
+    PtxModule Module()
+    {
+        int globalBytes = 0;
+        while (Now.Kind != PtxTokenKind.End)
+        {
+            switch (Now.Text)
+            {
+                case ".version": at++; module.Version = Version.Parse(Take().Text); break;
+                case ".target": at++; module.Target = Take().Text; SkipLine(); break;
+                case ".address_size": at += 2; break;
+                case ".file": File(); break;
+                case ".section": SkipBraces(); break;
+                case ".visible" or ".weak" or ".extern" or ".common": at++; break;
+                case ".entry": Entry(); break;
+                case ".func": SkipFunction(); break;
+                case ".global" or ".const":
+                    at++;
+                    var variable = Variable(ref globalBytes);
+                    module.Globals[variable.Name] = variable;
+                    break;
+                case ".shared":
+                    at++;
+                    int unused = 0;
+                    externShared.Add(Variable(ref unused).Name);
+                    break;
+                default: throw Unexpected("a directive");
+            }
+        }
+        foreach (var kernel in module.Kernels.Values) kernel.DynamicShared.UnionWith(externShared);
+        return module;
+    }
+
+    // .file 1 "name"[, size, time]
+    void File()
+    {
+        at++;
+        int number = (int)Take().Bits;
+        module.Files[number] = Take().Text;
+        while (Now.Is(',')) at += 2;
+    }
+
+    void Entry()
+    {
+        at++;
+        var kernel = new PtxKernel(Word());
+        if (Now.Is('('))
+        {
+            at++;
+            while (!Now.Is(')'))
+            {
+                Expect(".param");
+                int bytes = kernel.ParameterBytes;
+                kernel.Parameters.Add(Declaration(ref bytes));
+                kernel.ParameterBytes = bytes;
+                if (Now.Is(',')) at++;
+            }
+            at++;
+        }
+        while (!Now.Is('{'))
+        {
+            string directive = Word();
+            var numbers = new List<int>();
+            while (Now.Kind == PtxTokenKind.Number || Now.Is(','))
+            {
+                if (Now.Kind == PtxTokenKind.Number) numbers.Add((int)Now.Bits);
+                at++;
+            }
+            if (directive is ".maxntid" or ".reqntid") kernel.MaxThreads = numbers.Aggregate(1, (a, b) => a * b);
+            else if (directive is not (".minnctapersm" or ".maxnreg" or ".pragma")) throw Unexpected("a directive of a kernel");
+        }
+        at++;
+        new Body(this, kernel).Parse();
+        module.Kernels.Add(kernel.Name, kernel);
+    }
+
+    void SkipFunction()
+    {
+        while (!Now.Is('{') && !Now.Is(';')) { RequireMore(); at++; }
+        if (Now.Is(';')) at++;
+        else SkipBraces();
+    }
+
+    // a declaration with an optional initial value, closed by a semicolon
+    PtxVariable Variable(ref int spaceBytes)
+    {
+        var variable = Declaration(ref spaceBytes);
+        if (Now.Is('='))
+        {
+            at++;
+            variable = variable with { Initial = Initial(variable.Bytes) };
+        }
+        Expect(";");
+        return variable;
+    }
+
+    // [.align n] .type name[size]
+    PtxVariable Declaration(ref int spaceBytes)
+    {
+        int alignment = 0, vector = 1;
+        elementBytes = 0;
+        while (Now.Text.StartsWith('.'))
+        {
+            string word = Word();
+            if (word == ".align") alignment = (int)Take().Bits;
+            else if (word is ".v2") vector = 2;
+            else if (word is ".v4") vector = 4;
+            else if (word is ".ptr" or ".global") continue;
+            else elementBytes = PtxTypes.Bytes(word[1..]);
+        }
+        if (elementBytes == 0) throw Unexpected("a type");
+        string name = Word();
+        long count = vector;
+        while (Now.Is('['))
+        {
+            at++;
+            count *= Now.Is(']') ? 0 : (long)Take().Bits;
+            Expect("]");
+        }
+        if (count * elementBytes > int.MaxValue) throw Unexpected("an array that fits into memory");
+        if (alignment == 0) alignment = elementBytes * vector;
+        int offset = (spaceBytes + alignment - 1) / alignment * alignment;
+        spaceBytes = offset + (int)count * elementBytes;
+        return new PtxVariable(name, offset, (int)count * elementBytes, alignment);
+    }
+
+    int elementBytes;
+
+    byte[] Initial(int bytes)
+    {
+        var data = new byte[bytes];
+        int element = elementBytes, position = 0, depth = 0;
+        Span<byte> value = stackalloc byte[8];
+        do
+        {
+            if (Now.Is('{')) { depth++; at++; }
+            else if (Now.Is('}')) { depth--; at++; }
+            else if (Now.Is(',')) at++;
+            else
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(value, Literal().Bits);
+                if (position + element > bytes) throw Unexpected("no more initial values than elements");
+                value[..element].CopyTo(data.AsSpan(position));
+                position += element;
+            }
+        } while (depth > 0);
+        return data;
+    }
+
+    PtxImmediateOperand Literal()
+    {
+        bool negative = Now.Is('-');
+        if (negative) at++;
+        var token = Take();
+        if (token.Kind != PtxTokenKind.Number) throw new PtxSyntaxException(token.Line, $"a number is expected, not '{token.Text}'");
+        return new PtxImmediateOperand(negative ? (ulong)-(long)token.Bits : token.Bits, token.NumberKind);
+    }
+
+    string Word()
+    {
+        if (Now.Kind != PtxTokenKind.Word) throw Unexpected("a name");
+        return tokens[at++].Text;
+    }
+
+    PtxToken Take()
+    {
+        RequireMore();
+        return tokens[at++];
+    }
+
+    void Expect(string text)
+    {
+        if (Now.Text != text) throw Unexpected($"'{text}'");
+        at++;
+    }
+
+    void RequireMore()
+    {
+        if (Now.Kind == PtxTokenKind.End) throw new PtxSyntaxException(Now.Line, "the text ends too early");
+    }
+
+    void SkipLine()
+    {
+        int line = Now.Line == tokens[at - 1].Line ? Now.Line : -1;
+        while (Now.Line == line && Now.Kind != PtxTokenKind.End) at++;
+    }
+
+    void SkipBraces()
+    {
+        while (!Now.Is('{')) { RequireMore(); at++; }
+        int depth = 0;
+        do
+        {
+            RequireMore();
+            if (Now.Is('{')) depth++;
+            if (Now.Is('}')) depth--;
+            at++;
+        } while (depth > 0);
+    }
+
+    PtxSyntaxException Unexpected(string expected) => new(Now.Line, $"{expected} is expected, not '{Now.Text}'");
+}
