@@ -14,6 +14,7 @@ $usage = @'
 .\build.ps1 test [--golden] [NAME]   build, then run the tests; NAME: only those with it in namespace, class or method;
                                      --golden: only the comparisons with PyTorch's reference cases
 .\build.ps1 fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
+.\build.ps1 nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 .\build.ps1 clean                    delete what was built
 .\build.ps1 help                     this text
 '@
@@ -44,14 +45,19 @@ function Invoke-Tests([string[]] $Filters) {
         $name = $project.BaseName
         Write-Host "== $name"
         $arguments = @("tests/$name/bin/Release/net10.0/$name.dll", '--no-ansi', '--progress', 'off',
-            '--show-test-results', 'failed', '--show-stdout', 'failed', '--show-stderr', 'failed') + $Filters
+            '--show-test-results', 'failed,skipped', '--show-stdout', 'failed', '--show-stderr', 'failed') + $Filters
         $count = @{ succeeded = 0; failed = 0; skipped = 0 }
         $inSummary = $false
+        $reasonLine = 0
+        $reasons = @()
         dotnet $arguments | ForEach-Object {
             if ($_ -match '^Test run summary:') { $inSummary = $true }
             elseif ($inSummary) { if ($_ -match '^  (succeeded|failed|skipped): (\d+)') { $count[$Matches[1]] = [int] $Matches[2] } }
+            elseif ($_ -match '^skipped ') { $reasonLine = 1 }
+            elseif ($reasonLine -gt 0 -and $_ -match '^ ') { if ($reasonLine++ -eq 1) { $reasons += $_.Trim() } }
             elseif ($_ -match '^ *at (Xunit\.v3|InvokeStub_|System\.(Reflection|Runtime\.CompilerServices|Threading))') { }
             elseif ($_ -ne '') {
+                $reasonLine = 0
                 if ($_ -match '^failed (.*) \([^()]*\)$') { $broken += '  ' + $Matches[1] }
                 Write-Host $_
             }
@@ -64,6 +70,7 @@ function Invoke-Tests([string[]] $Filters) {
         }
         $sum = $count.succeeded + $count.failed + $count.skipped
         if ($sum -gt 0) { Write-Host "   $($count.succeeded) of $sum tests passed, $($count.skipped) skipped" }
+        foreach ($group in $reasons | Group-Object) { Write-Host "   $($group.Count) skipped: $($group.Name)" }
         foreach ($key in 'succeeded', 'failed', 'skipped') { $total[$key] += $count[$key] }
     }
     Write-Host ''
@@ -104,6 +111,15 @@ try {
             $env:COMMONCANVAS_FUZZ = $inputs
             Invoke-Build
             exit (Invoke-Tests $filters)
+        }
+        'nvrtc' {
+            if ($rest.Count -gt 0) { Stop-Misuse 'nvrtc takes no arguments' }
+            if (-not (Get-Command bash -ErrorAction SilentlyContinue)) {
+                [Console]::Error.WriteLine('build.ps1: NVRTC is fetched on Debian alone; elsewhere install the CUDA toolkit')
+                exit 1
+            }
+            bash native/fetch-nvrtc.sh
+            exit $LASTEXITCODE
         }
         'clean' {
             if ($rest.Count -gt 0) { Stop-Misuse 'clean takes no arguments' }

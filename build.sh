@@ -10,6 +10,7 @@ usage() {
 ./build.sh test [--golden] [NAME]   build, then run the tests; NAME: only those with it in namespace, class or method;
                                     --golden: only the comparisons with PyTorch's reference cases
 ./build.sh fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
+./build.sh nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 ./build.sh clean                    delete what was built
 ./build.sh help                     this text
 TEXT
@@ -17,6 +18,17 @@ TEXT
 
 # Stack frames of the test runner and of the reflection that calls a test.
 runner_frames='/^ *at \(Xunit\.v3\|InvokeStub_\|System\.Reflection\|System\.Runtime\.CompilerServices\|System\.Threading\)/d'
+
+# A skipped test's line and the indented lines of its reason; the reasons are counted instead.
+without_skipped=':again
+/^skipped /{
+:more
+$d
+N
+s/^.*\n//
+/^ /b more
+b again
+}'
 
 fail() { echo "build.sh: $*" >&2; exit 1; }
 misuse() { echo "build.sh: $*" >&2; usage >&2; exit 2; }
@@ -41,8 +53,8 @@ run_tests() {
         name=$(basename "$project" .csproj)
         echo "== $name"
         $limit dotnet "tests/$name/bin/Release/net10.0/$name.dll" --no-ansi --progress off \
-            --show-test-results failed --show-stdout failed --show-stderr failed "$@" 2>&1 |
-            tee "$log" | sed -e '/^Test run summary:/,$d' -e '/^$/d' -e "$runner_frames" || code=$?
+            --show-test-results failed,skipped --show-stdout failed --show-stderr failed "$@" 2>&1 |
+            tee "$log" | sed -e "$without_skipped" -e '/^Test run summary:/,$d' -e '/^$/d' -e "$runner_frames" || code=$?
         read -r p f s < <(awk '/^Test run summary:/ { p = f = s = 0; seen = 1 }
             seen && $1 == "succeeded:" { p = $2 } seen && $1 == "failed:" { f = $2 } seen && $1 == "skipped:" { s = $2 }
             END { print p + 0, f + 0, s + 0 }' "$log")
@@ -54,6 +66,7 @@ run_tests() {
         broken="$broken$(sed -n 's/^failed \(.*\) ([^()]*)$/  \1/p' "$log" | sort -u; echo .)"
         broken="${broken%.}"
         if [ $((p + f + s)) -gt 0 ]; then echo "   $p of $((p + f + s)) tests passed, $s skipped, $((SECONDS - start)) s"; fi
+        sed -n '/^skipped /{n;s/^ */   skipped: /p;}' "$log" | sort | uniq -c | sed 's/^ *\([0-9]*\)  */   \1 /'
         passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     done
     echo
@@ -88,6 +101,10 @@ case "$verb" in
         export COMMONCANVAS_FUZZ=$count
         build
         run_tests 0 "${filters[@]}"
+        ;;
+    nvrtc)
+        [ $# -eq 0 ] || misuse "nvrtc takes no arguments"
+        bash native/fetch-nvrtc.sh
         ;;
     clean)
         [ $# -eq 0 ] || misuse "clean takes no arguments"
