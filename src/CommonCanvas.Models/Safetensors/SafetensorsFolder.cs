@@ -8,7 +8,6 @@ namespace CommonCanvas.Models;
 /// </summary>
 public sealed class SafetensorsFolder : IDisposable
 {
-    const long MaxIndexBytes = SafetensorsHeader.MaxBytes;
     readonly Dictionary<string, SafetensorsFile> fileOf = new(StringComparer.Ordinal);
     readonly List<SafetensorsFile> files = [];
     readonly List<string> names = [];
@@ -98,22 +97,18 @@ public sealed class SafetensorsFolder : IDisposable
 
     static Dictionary<string, string> ReadIndex(string path)
     {
-        if (new FileInfo(path).Length > MaxIndexBytes) throw new InvalidDataException($"{path}: an index of more than {MaxIndexBytes} bytes is not plausible");
+        using var json = StrictJson.Read(path, SafetensorsHeader.MaxBytes, 8);
+        if (!json.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+            throw new InvalidDataException($"{path}: an index of safetensors shards has an object 'weight_map'");
         var shardOf = new Dictionary<string, string>(StringComparer.Ordinal);
         try
         {
-            using var json = JsonDocument.Parse(System.IO.File.ReadAllBytes(path), new JsonDocumentOptions { MaxDepth = 8 });
-            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
-                throw new InvalidDataException($"{path}: an index of safetensors shards has an object 'weight_map'");
             foreach (var pair in map.EnumerateObject())
-            {
-                if (pair.Value.ValueKind != JsonValueKind.String) throw new InvalidDataException($"{path}: the shard of '{SafetensorsHeader.Short(pair.Name)}' is not a string");
-                if (!shardOf.TryAdd(pair.Name, pair.Value.GetString()!)) throw new InvalidDataException($"{path}: tensor '{SafetensorsHeader.Short(pair.Name)}' is listed twice");
-            }
+                shardOf.Add(pair.Name, pair.Value.Text() ?? throw new InvalidDataException($"{path}: the shard of '{SafetensorsHeader.Short(pair.Name)}' is not a string"));
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (InvalidOperationException e)
         {
-            throw new InvalidDataException($"{path}: not valid JSON: {e.Message}", e);
+            throw new InvalidDataException($"{path} is not valid JSON: {e.Message}", e);
         }
         return shardOf;
     }
