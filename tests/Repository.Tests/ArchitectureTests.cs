@@ -16,10 +16,15 @@ public class ArchitectureTests
     {
         ["CommonCanvas.Data"] = [],
         ["CommonCanvas.Cuda"] = [],
+        ["CommonCanvas.Emulator"] = ["CommonCanvas.Cuda"],
         ["CommonCanvas.Tensors"] = ["CommonCanvas.Cuda"],
         ["CommonCanvas.Models"] = ["CommonCanvas.Tensors"],
         ["CommonCanvas.Training"] = ["CommonCanvas.Models", "CommonCanvas.Data", "CommonCanvas.Tensors"],
-        ["Trainer"] = ["CommonCanvas.Training", "CommonCanvas.Models", "CommonCanvas.Data", "CommonCanvas.Tensors", "CommonCanvas.Cuda"],
+        ["Trainer"] =
+        [
+            "CommonCanvas.Training", "CommonCanvas.Models", "CommonCanvas.Data", "CommonCanvas.Tensors", "CommonCanvas.Emulator",
+            "CommonCanvas.Cuda",
+        ],
     };
 
     static readonly Lazy<Architecture> Loaded = new(() =>
