@@ -1,1 +1,4 @@
-Console.WriteLine("CommonCanvas");
+using CommonCanvas.Trainer;
+using CommonCanvas.Trainer.Terminal;
+
+return App.Run(args, AppConsole.OfProcess());

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace CommonCanvas.Trainer.Commands;
+
+/// <summary>Makes options whose values are checked while the command line is read.</summary>
+public static class Options
+{
+    /// <summary>A whole number in a range.</summary>
+    public static Option<int> Whole(string name, string description, int fallback, int least, int most) => new(name)
+    {
+        Description = description,
+        DefaultValueFactory = _ => fallback,
+        CustomParser = result => (int)Number(result, name, least, most, whole: true),
+    };
+
+    /// <summary>A number in a range.</summary>
+    public static Option<double> Real(string name, string description, double fallback, double least, double most) => new(name)
+    {
+        Description = description,
+        DefaultValueFactory = _ => fallback,
+        CustomParser = result => Number(result, name, least, most, whole: false),
+    };
+
+    /// <summary>One word of several.</summary>
+    public static Option<string> Word(string name, string description, string fallback, params string[] words)
+    {
+        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => fallback };
+        return option.AcceptOnlyFromAmong(words);
+    }
+
+    /// <summary>A text that must be given.</summary>
+    public static Option<string> Needed(string name, string description) => new(name) { Description = description, Required = true };
+
+    /// <summary>A text that may be left out.</summary>
+    public static Option<string?> Text(string name, string description) => new(name) { Description = description };
+
+    static double Number(ArgumentResult result, string name, double least, double most, bool whole)
+    {
+        string text = result.Tokens[0].Value;
+        var style = whole ? NumberStyles.AllowLeadingSign : NumberStyles.Float;
+        if (double.TryParse(text, style, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most) return value;
+        result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} is '{text}', but must be a {(whole ? "whole " : "")}number from {least} to {most}"));
+        return least;
+    }
+}

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using CommonCanvas.Trainer.Configuration;
+using CommonCanvas.Trainer.Terminal;
+
+namespace CommonCanvas.Trainer.Commands;
+
+/// <summary>Runs what a command does: signals, errors and exit codes are handled in this one place.</summary>
+public sealed class Runner(AppConsole console, CommonOptions common)
+{
+    /// <summary>Where the command writes.</summary>
+    public AppConsole Console => console;
+
+    /// <summary>Options of every command.</summary>
+    public CommonOptions Common => common;
+
+    /// <summary>Stops the command from outside.</summary>
+    public CancellationToken Cancellation { get; set; }
+
+    /// <summary>Makes <paramref name="work"/> the action of <paramref name="command"/>.</summary>
+    public void Bind(Command command, Func<ParseResult, CancellationToken, int> work) => command.SetAction(parsed => Run(parsed, work));
+
+    int Run(ParseResult parsed, Func<ParseResult, CancellationToken, int> work)
+    {
+        using var interrupt = new Interrupt(console.Error, Cancellation);
+        try
+        {
+            return work(parsed, interrupt.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            console.Error.WriteLine("Interrupted.");
+            return ExitCode.Interrupted;
+        }
+        catch (ConfigException e)
+        {
+            return Fail(e, ExitCode.Usage);
+        }
+        // The one place where every failure ends: a message for the user instead of a crash.
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return Fail(e, ExitCode.Failed);
+        }
+    }
+
+    int Fail(Exception error, int code)
+    {
+        console.Error.WriteLine("Error: " + Message(error));
+        if (console.Verbose) console.Error.WriteLine(error);
+        else if (!IsExpected(error)) console.Error.WriteLine("This is a defect of the program; --verbose shows where it is.");
+        return code;
+    }
+
+    static string Message(Exception error) => error is AggregateException { InnerExceptions: [var only] } ? Message(only) : error.Message;
+
+    static bool IsExpected(Exception error) => error is ConfigException or IOException or UnauthorizedAccessException or NotSupportedException or InvalidDataException
+        or ArithmeticException or ArgumentException or KeyNotFoundException or AggregateException;
+}

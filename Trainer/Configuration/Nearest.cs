@@ -1,0 +1,27 @@
+namespace CommonCanvas.Trainer.Configuration;
+
+/// <summary>Finds the word that a mistyped one was probably meant to be.</summary>
+public static class Nearest
+{
+    /// <summary>The candidate with the smallest edit distance; null where there is no candidate.</summary>
+    public static string? To(string word, IEnumerable<string> candidates) =>
+        candidates.OrderBy(c => Distance(word, c)).ThenBy(c => c, StringComparer.Ordinal).FirstOrDefault();
+
+    /// <summary>Edit distance (Levenshtein): insertions, deletions and replacements of single characters, ignoring case.</summary>
+    public static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int replaced = diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(replaced, 1 + Math.Min(row[j], row[j - 1]));
+            }
+        }
+        return row[b.Length];
+    }
+}

@@ -1,0 +1,45 @@
+using Spectre.Console;
+
+namespace CommonCanvas.Trainer.Terminal;
+
+/// <summary>Where a command writes, and whether someone watches.</summary>
+public sealed class AppConsole
+{
+    /// <summary>Writes to the given places; <paramref name="interactive"/> allows colours and moving displays.</summary>
+    public AppConsole(TextWriter output, TextWriter error, bool interactive = false)
+    {
+        (Output, Error, Interactive) = (output, error, interactive);
+        Ansi = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(output),
+            Ansi = interactive ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = interactive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = interactive ? InteractionSupport.Detect : InteractionSupport.No,
+        });
+        if (!interactive) Ansi.Profile.Width = 140;
+    }
+
+    /// <summary>Standard output and error of the process.</summary>
+    public static AppConsole OfProcess() => new(Console.Out, Console.Error, !Console.IsOutputRedirected);
+
+    /// <summary>Results.</summary>
+    public TextWriter Output { get; }
+
+    /// <summary>Problems.</summary>
+    public TextWriter Error { get; }
+
+    /// <summary>Whether the output is a terminal.</summary>
+    public bool Interactive { get; }
+
+    /// <summary>Spectre's view of <see cref="Output"/>, for tables.</summary>
+    public IAnsiConsole Ansi { get; }
+
+    /// <summary>Whether errors show where they came from.</summary>
+    public bool Verbose { get; set; }
+
+    /// <summary>Writes a line of results.</summary>
+    public void Line(string text = "") => Output.WriteLine(text);
+
+    /// <summary>Writes a line in Spectre's markup; plain where the output is no terminal.</summary>
+    public void Markup(string markup) => Ansi.MarkupLine(markup);
+}

@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace CommonCanvas.Trainer.Terminal;
+
+/// <summary>Takes reports of long work.</summary>
+public interface IWorkProgress
+{
+    /// <summary>So much of the total is done; <paramref name="detail"/> is a short text such as the loss.</summary>
+    void Report(long done, string? detail = null);
+}
+
+/// <summary>
+/// Shows long work: a bar with rate and time left on a terminal, a line every few seconds elsewhere.
+/// </summary>
+public static class Progress
+{
+    /// <summary>Time between plain lines.</summary>
+    static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>Runs <paramref name="work"/> under a display.</summary>
+    /// <param name="console">Where to show it.</param>
+    /// <param name="title">What is done, as a heading.</param>
+    /// <param name="total">How much there is to do.</param>
+    /// <param name="unit">Plural noun of what is counted: steps, images.</param>
+    /// <param name="work">Does the work and reports.</param>
+    /// <param name="already">How much was done before, on a resumed run; it does not count for the rate.</param>
+    public static T Run<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work, long already = 0)
+    {
+        if (!console.Interactive) return Plain(console, title, total, unit, work, already);
+        T result = default!;
+        var status = new StatusColumn();
+        console.Ansi.Progress().AutoClear(false).HideCompleted(false)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 30 }, new PercentageColumn(), status)
+            .Start(context =>
+            {
+                var task = context.AddTask(Markup.Escape(title), maxValue: Math.Max(1, total));
+                var meter = new Meter(total, unit, already);
+                task.Value = already;
+                result = work(new Reporter((done, detail) =>
+                {
+                    status.Text = meter.Status(done, detail);
+                    task.Value = done;
+                }));
+                task.Value = task.MaxValue;
+            });
+        return result;
+    }
+
+    static T Plain<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work, long already)
+    {
+        var meter = new Meter(total, unit, already);
+        var since = Stopwatch.StartNew();
+        string last = "";
+        console.Line(string.Create(CultureInfo.InvariantCulture, $"{title} ({total} {unit})"));
+        var result = work(new Reporter((done, detail) =>
+        {
+            last = string.Create(CultureInfo.InvariantCulture, $"  {100.0 * done / Math.Max(1, total),3:F0} %  {meter.Status(done, detail)}");
+            if (since.Elapsed < PlainInterval) return;
+            since.Restart();
+            console.Line(last);
+            last = "";
+        }));
+        if (last.Length > 0) console.Line(last);
+        return result;
+    }
+
+    sealed class Reporter(Action<long, string?> report) : IWorkProgress
+    {
+        public void Report(long done, string? detail) => report(done, detail);
+    }
+
+    /// <summary>Turns counts into a rate and the time left.</summary>
+    sealed class Meter(long total, string unit, long already)
+    {
+        readonly Stopwatch clock = Stopwatch.StartNew();
+
+        public string Status(long done, string? detail)
+        {
+            double seconds = clock.Elapsed.TotalSeconds, rate = seconds > 0 ? (done - already) / seconds : 0;
+            string left = done >= total ? Duration(seconds) : rate > 0 ? Duration((total - done) / rate) + " left" : "";
+            return string.Create(CultureInfo.InvariantCulture, $"{done}/{total}  {Number(rate)} {unit}/s  {left}{(detail is null ? "" : "  " + detail)}");
+        }
+    }
+
+    /// <summary>Three significant digits.</summary>
+    public static string Number(double value) =>
+        value.ToString(value >= 100 ? "F0" : value >= 10 ? "F1" : value >= 1 ? "F2" : "G3", CultureInfo.InvariantCulture);
+
+    /// <summary>Seconds as <c>4.2 s</c>, <c>3 min 05 s</c> or <c>2 h 07 min</c>.</summary>
+    public static string Duration(double seconds) => seconds switch
+    {
+        < 9.95 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s"),
+        < 59.5 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F0} s"),
+        < 3600 => string.Create(CultureInfo.InvariantCulture, $"{(int)(seconds / 60)} min {(int)(seconds % 60):D2} s"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{(long)(seconds / 3600)} h {(int)(seconds % 3600 / 60):D2} min"),
+    };
+
+    sealed class StatusColumn : ProgressColumn
+    {
+        /// <summary>Written by the work, read by the display's thread.</summary>
+        public volatile string Text = "";
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
+            new Spectre.Console.Text(Text, new Style(Color.Grey)).Overflow(Overflow.Ellipsis);
+    }
+}

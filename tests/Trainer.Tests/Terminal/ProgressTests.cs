@@ -1,0 +1,30 @@
+using CommonCanvas.Trainer.Terminal;
+
+namespace CommonCanvas.Trainer.Tests.Terminal;
+
+public sealed class ProgressTests
+{
+    [Theory]
+    [InlineData(4.21, "4.2 s")]
+    [InlineData(12, "12 s")]
+    [InlineData(185, "3 min 05 s")]
+    [InlineData(7650, "2 h 07 min")]
+    public void Durations_read_naturally(double seconds, string text) => Assert.Equal(text, Progress.Duration(seconds));
+
+    [Fact]
+    public void Without_a_terminal_it_prints_plain_lines()
+    {
+        using var output = new StringWriter();
+        int result = Progress.Run(new AppConsole(output, output), "Counting", 3, "steps", progress =>
+        {
+            for (int i = 1; i <= 3; i++) progress.Report(i, $"loss {i}");
+            return 7;
+        });
+        Assert.Equal(7, result);
+        string text = output.ToString();
+        Assert.Contains("Counting (3 steps)", text, StringComparison.Ordinal);
+        Assert.Contains("3/3", text, StringComparison.Ordinal);
+        Assert.Contains("loss 3", text, StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', text);
+    }
+}
