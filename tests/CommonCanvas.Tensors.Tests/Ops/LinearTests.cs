@@ -1,0 +1,57 @@
+namespace CommonCanvas.Tensors.Tests;
+
+public abstract class LinearTests(TestDevice device) : OpTests(device)
+{
+    /// <summary>Rows, inputs, outputs: one row, one token, none a multiple of a tile, some of many tiles.</summary>
+    public static TheoryData<int, int, int> Sizes => new()
+    {
+        { 1, 1, 1 }, { 1, 7, 5 }, { 2, 16, 16 }, { 3, 33, 17 }, { 77, 40, 24 }, { 64, 64, 64 }, { 231, 19, 70 }, { 130, 200, 35 }, { 5, 320, 321 },
+    };
+
+    [Theory, MemberData(nameof(Sizes))]
+    public void Forward_agrees(int rows, int inputs, int outputs)
+    {
+        foreach (var type in Types)
+            foreach (var (bias, residual) in new[] { (false, false), (true, false), (false, true), (true, true) })
+                Agree(type, inputs, run => Forward(run, rows, inputs, outputs, bias, residual));
+    }
+
+    [Theory, MemberData(nameof(Sizes))]
+    public void Backward_agrees(int rows, int inputs, int outputs)
+    {
+        foreach (var type in Types)
+            for (int wanted = 0; wanted < 8; wanted++)
+                Agree(type, Math.Max(rows, outputs), run => Backward(run, rows, inputs, outputs, wanted));
+    }
+
+    [Theory, MemberData(nameof(Sizes))]
+    public void Backward_is_the_slope_of_Forward(int rows, int inputs, int outputs) =>
+        Gradient(run => Forward(run, rows, inputs, outputs, true, true), run => Backward(run, rows, inputs, outputs, 7));
+
+    /// <summary>A batch of tokens is its rows.</summary>
+    [Fact]
+    public void Leading_dimensions_are_joined() =>
+        Agree(DType.F32, 12, run => run.Ops.LinearForward(run.Input("x", 3, 11, 12), run.Input("weight", 5, 12), default, default, run.Output("y", 3, 11, 5)));
+
+    [Fact]
+    public void The_formula_is_x_times_the_transposed_weight()
+    {
+        using var run = new OpRun(Device, DType.F32);
+        var x = run.Values("x", DType.F32, [1, 2, 3, 4, 5, 6], 2, 3);
+        var weight = run.Values("weight", DType.F32, [1, 0, 0, 0, 10, 100], 2, 3);
+        var bias = run.Values("bias", DType.F32, [0.5f, -0.5f], 2);
+        var residual = run.Values("residual", DType.F32, [1000, 2000, 3000, 4000], 2, 2);
+        run.Ops.LinearForward(x, weight, bias, residual, run.Output("y", 2, 2));
+        Assert.Equal([1001.5f, 2319.5f, 3004.5f, 4649.5f], run.Read("y"));
+    }
+
+    static void Forward(OpRun run, int rows, int inputs, int outputs, bool bias, bool residual) =>
+        run.Ops.LinearForward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs), run.Optional(bias, "bias", outputs),
+            run.Optional(residual, "residual", rows, outputs), run.Output("y", rows, outputs));
+
+    static void Backward(OpRun run, int rows, int inputs, int outputs, int wanted) =>
+        run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs), run.Input("dY", rows, outputs),
+            (wanted & 1) != 0 ? run.Output("dX", rows, inputs) : default,
+            (wanted & 2) != 0 ? run.Sum("dWeight", outputs, inputs) : default,
+            (wanted & 4) != 0 ? run.Sum("dBias", outputs) : default);
+}

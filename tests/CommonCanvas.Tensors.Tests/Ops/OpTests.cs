@@ -1,0 +1,135 @@
+namespace CommonCanvas.Tensors.Tests;
+
+/// <summary>
+/// What every family of operations shares: agreement of a device with <see cref="CpuOps"/>, and of Backward with finite
+/// differences of Forward.
+/// </summary>
+public abstract class OpTests : IDisposable
+{
+    protected static readonly DType[] Types = [DType.F32, DType.F16, DType.BF16];
+
+    readonly CpuOps reference = new();
+    readonly IOps[] devices;
+
+    protected OpTests(TestDevice device) => devices = [.. device.Threads.Select(device.Create)];
+
+    /// <summary>The device under test with its first thread count.</summary>
+    protected IOps Device => devices[0];
+
+    public void Dispose()
+    {
+        foreach (var device in devices) device.Dispose();
+        reference.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// Runs on the device, twice and with every thread count, and on the reference. The device's results have the same bits
+    /// each time and agree with the reference's within the following.
+    ///
+    /// Rounding to the output's type may fall on the other side of a tie: one unit in the last place, eps |y|. A sum of n
+    /// products of random sign, added one after another in fp32 as PyTorch's kernels add, has partial sums that grow like
+    /// sqrt(k) and an error of standard deviation eps sqrt(n) / 4.9 times the result's root mean square (each addition errs
+    /// uniformly within half a unit); the largest of some thousand results is within five standard deviations: eps sqrt(n)
+    /// rms. The fp32 functions (exp, sqrt, division) add a few eps; 4 eps rms is allowed for them.
+    /// </summary>
+    protected void Agree(DType type, int terms, Action<OpRun> operation)
+    {
+        using var expected = new OpRun(reference, type);
+        operation(expected);
+        var first = new Dictionary<string, byte[]>();
+        foreach (var device in devices)
+            for (int repeat = 0; repeat < 2; repeat++)
+            {
+                using (var actual = new OpRun(device, type))
+                {
+                    operation(actual);
+                    foreach (string name in expected.Outputs)
+                    {
+                        byte[] bits = actual.Bits(name);
+                        if (first.TryAdd(name, bits)) AssertClose(name, actual[name], expected.Read(name), actual.Read(name), terms);
+                        else Assert.True(first[name].AsSpan().SequenceEqual(bits), $"{name}: other bits in another run or with another number of threads");
+                    }
+                }
+                Assert.Equal(0, device.Arena.LiveBlocks);
+            }
+    }
+
+    static void AssertClose(string name, Tensor tensor, float[] expected, float[] actual, int terms)
+    {
+        double rms = Math.Sqrt(expected.Average(v => (double)v * v));
+        double unit = tensor.Type switch { DType.F16 => Math.Pow(2, -10), DType.BF16 => Math.Pow(2, -7), _ => Math.Pow(2, -23) };
+        double smallest = tensor.Type == DType.F16 ? Math.Pow(2, -24) : 0; // spacing of the subnormal numbers
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (expected[i].Equals(actual[i])) continue; // infinities too
+            double tolerance = unit * Math.Abs(expected[i]) + smallest + Math.Pow(2, -23) * (4 + Math.Sqrt(terms)) * rms;
+            double error = Math.Abs((double)actual[i] - expected[i]);
+            Assert.True(error <= tolerance, $"{name}[{i}] of {tensor} is {actual[i]:g9}, expected {expected[i]:g9}: error {error:g3}, tolerance {tolerance:g3}");
+        }
+    }
+
+    /// <summary>
+    /// The device's Backward against central differences of the reference's Forward, in F32, along a random direction r of
+    /// +1 and -1 for each input that has a gradient. With L(x) = sum over outputs y of dY . y(x),
+    ///
+    ///   dX . r  =  (8 (L(x + h r) - L(x - h r)) - (L(x + 2 h r) - L(x - 2 h r))) / (12 h)  +  O(h^4 / 30 L'''''), h = 2^-5.
+    ///
+    /// Inputs are multiples of 2^-10, so x + k h r is exact. Outputs are rounded once, each by 2^-24 |y| at most, of standard
+    /// deviation 2^-24 |y| / sqrt(3) at most, and the weights' squares sum to 2 (8^2 + 1) / (12 h)^2: the noise has at
+    /// most 0.55 / h * 2^-24 * |dY * y|_2; six of those are allowed. An accumulated gradient and its initial value are rounded
+    /// too: 2^-23 of them. The truncation is a small multiple of h^4 / 30 = 3e-8 of |dX|_2, which is the size of dX . r; fp32
+    /// arithmetic in Backward is sums as in <see cref="Agree"/>; together 2e-5 |dX|_2 is allowed.
+    ///
+    /// Backward's output dName belongs to Forward's input name; Forward's output y counts in L where Backward has an input dY.
+    /// </summary>
+    protected void Gradient(Action<OpRun> forward, Action<OpRun> backward)
+    {
+        const double Step = 1.0 / 32;
+        using var run = new OpRun(Device, DType.F32, coarse: true);
+        forward(run);
+        string[] results = [.. run.Outputs];
+        backward(run);
+        string[] weighted = [.. results.Where(name => run.Has(GradientOf(name)))];
+        Assert.NotEmpty(weighted);
+        foreach (string gradient in run.Outputs.Except(results))
+        {
+            string input = char.ToLowerInvariant(gradient[1]) + gradient[2..];
+            float[] slope = run.Read(gradient), x = run.Initial(input);
+            bool added = run.IsSum(gradient);
+            float[] before = added ? run.Initial(gradient) : new float[slope.Length];
+            double[] direction = [.. run.Normal("direction " + input, x.Length).Select(v => v < 0 ? -1.0 : 1.0)];
+
+            double L(double distance, out double noise)
+            {
+                float[] moved = [.. x.Zip(direction, (v, r) => (float)(v + distance * r))];
+                using var there = new OpRun(reference, DType.F32, coarse: true, new Dictionary<string, float[]> { [input] = moved });
+                forward(there);
+                double sum = 0, squares = 0;
+                foreach (string name in weighted)
+                    foreach (var (y, dY) in there.Read(name).Zip(run.Read(GradientOf(name))))
+                    {
+                        sum += (double)dY * y;
+                        squares += Math.Pow((double)dY * y, 2);
+                    }
+                noise = Math.Sqrt(squares);
+                return sum;
+            }
+
+            double expected = (8 * (L(Step, out _) - L(-Step, out _)) - (L(2 * Step, out double size) - L(-2 * Step, out _))) / (12 * Step);
+            double actual = 0, length = 0, rounding = 0;
+            for (int i = 0; i < slope.Length; i++)
+            {
+                double value = (double)slope[i] - before[i];
+                actual += value * direction[i];
+                length += value * value;
+                rounding += added ? Math.Pow(slope[i], 2) : 0;
+            }
+            double tolerance = 6 * 0.55 / Step * Math.Pow(2, -24) * size + Math.Pow(2, -23) * 6 * Math.Sqrt(rounding) + 2e-5 * Math.Sqrt(length);
+            Assert.True(Math.Abs(actual - expected) <= tolerance,
+                $"{gradient} . direction = {actual:g9}, differences of Forward give {expected:g9}: error {Math.Abs(actual - expected):g3}, tolerance {tolerance:g3}");
+        }
+    }
+
+    static string GradientOf(string name) => "d" + char.ToUpperInvariant(name[0]) + name[1..];
+}
