@@ -1,0 +1,198 @@
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Models;
+
+/// <summary>
+/// The U-Net of latent diffusion: diffusers' UNet2DConditionModel as Stable Diffusion 1 and 2 configure it. Predicts the
+/// noise (or velocity, or sample) in a latent from the latent, the timestep and the text's embeddings.
+/// </summary>
+public sealed class UNet : Layer, IDisposable
+{
+    /// <summary>Base name of its weights' files.</summary>
+    public const string FileName = "diffusion_pytorch_model";
+
+    readonly Conv2d convIn, convOut;
+    readonly TimeEmbedding time;
+    readonly DownBlock[] down;
+    readonly MidBlock mid;
+    readonly UpBlock[] up;
+    readonly GroupNorm normOut;
+    readonly SkipStack skips, dSkips;
+    Tensor activatedTime, text;
+
+    /// <summary>Builds the model with weights of zero; see <see cref="FromFolder"/> and <see cref="ParameterSet.Initialize"/>.</summary>
+    /// <param name="config">Its shape.</param>
+    /// <param name="ops">The device.</param>
+    /// <param name="type">Compute precision.</param>
+    /// <param name="training">Whether Backward will be called.</param>
+    public UNet(UNetConfig config, IOps ops, DType type, bool training) : base(new LayerContext(ops, training))
+    {
+        Config = config;
+        var context = new LayerContext(ops, training);
+        var root = Parameters.Root;
+        int levels = config.BlockOutChannels.Count;
+        int[] channels = [.. config.BlockOutChannels];
+        Parameters.BeginUnit("in");
+        convIn = new(context, root["conv_in"], config.InChannels, channels[0], ConvGeometry.Same3);
+        time = new(context, root["time_embedding"], config);
+        down = new DownBlock[levels];
+        for (int i = 0; i < levels; i++)
+        {
+            Parameters.BeginUnit($"down_blocks.{i}");
+            down[i] = new(context, root["down_blocks"][i], config, i, channels[Math.Max(i - 1, 0)]);
+        }
+        Parameters.BeginUnit("mid_block");
+        mid = new(context, root["mid_block"], config);
+        up = new UpBlock[levels];
+        for (int i = 0; i < levels; i++)
+        {
+            Parameters.BeginUnit($"up_blocks.{i}");
+            up[i] = new(context, root["up_blocks"][i], config, i);
+        }
+        Parameters.BeginUnit("out");
+        normOut = new(context, root["conv_norm_out"], channels[0], config.NormGroups, config.NormEps, silu: true);
+        convOut = new(context, root["conv_out"], channels[0], config.OutChannels, ConvGeometry.Same3);
+        Parameters.Allocate(ops, type, training);
+        int skipCount = levels * (config.LayersPerBlock + 1);
+        (skips, dSkips) = (new SkipStack(skipCount), new SkipStack(skipCount));
+    }
+
+    /// <summary>Its shape.</summary>
+    public UNetConfig Config { get; }
+
+    /// <summary>Its weights.</summary>
+    public ParameterSet Parameters { get; } = new();
+
+    /// <summary>Reads config.json and weights of a diffusers folder.</summary>
+    /// <exception cref="InvalidDataException">Unsupported settings, or weights that do not fit them.</exception>
+    public static UNet FromFolder(string folder, IOps ops, DType type, bool training)
+    {
+        var model = new UNet(UNetConfig.Load(folder), ops, type, training);
+        try { model.Parameters.Load(folder); }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        return model;
+    }
+
+    /// <summary>Writes config.json and weights as diffusers reads them; <paramref name="source"/> as in <see cref="ParameterSet.Save"/>.</summary>
+    public void SaveFolder(string folder, SafetensorsType type = SafetensorsType.F32, Tensor source = default)
+    {
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "config.json"), Config.ToJson());
+        Parameters.Save(Path.Combine(folder, FileName + ".safetensors"), type, source);
+    }
+
+    /// <summary>
+    /// The prediction [B, H, W, OutChannels] for sample [B, H, W, InChannels], timesteps F32[B] and text [B, T,
+    /// CrossAttentionDim]; sample and text in compute precision. Any H and W that the downsampling leaves at least 1.
+    /// </summary>
+    public Tensor Forward(Tensor sample, Tensor timesteps, Tensor textEmbeddings)
+    {
+        activatedTime = time.Forward(timesteps, sample.Type);
+        text = Keep(textEmbeddings);
+        skips.Push(convIn.Forward(sample));
+        foreach (var block in down) block.Forward(activatedTime, textEmbeddings, skips);
+        var h = mid.Forward(skips.Top, activatedTime, textEmbeddings);
+        foreach (var block in up) h = block.Forward(h, activatedTime, textEmbeddings, skips);
+        activatedTime = HandOn(activatedTime);
+        var normed = normOut.Forward(h);
+        Arena.Release(h);
+        var y = convOut.Forward(normed);
+        Arena.Release(normed);
+        return y;
+    }
+
+    /// <summary>
+    /// Adds to the gradients of all parameters. Returns the gradients of sample and text where they are needed.
+    /// <paramref name="unitDone"/> is told the index of each unit when its gradients are complete.
+    /// </summary>
+    public (Tensor Sample, Tensor Text) Backward(Tensor dOutput, Action<int>? unitDone = null, bool needSample = false, bool needText = false)
+    {
+        int unit = Parameters.Units.Count;
+        var dTime = Arena.RentLike(activatedTime);
+        Ops.Fill(0, dTime);
+        var dText = needText ? Arena.RentLike(text) : default;
+        if (needText) Ops.Fill(0, dText);
+
+        var dNormed = convOut.Backward(dOutput);
+        var d = normOut.Backward(dNormed);
+        Arena.Release(dNormed);
+        unitDone?.Invoke(--unit);
+        for (int i = up.Length - 1; i >= 0; i--)
+        {
+            d = up[i].Backward(d, dTime, dText, dSkips);
+            unitDone?.Invoke(--unit);
+        }
+        var dMid = mid.Backward(d, dTime, dText);
+        Arena.Release(d);
+        d = dMid;
+        unitDone?.Invoke(--unit);
+        for (int i = down.Length - 1; i >= 0; i--)
+        {
+            d = down[i].Backward(d, dTime, dText, dSkips);
+            unitDone?.Invoke(--unit);
+        }
+        AddInto(d, dSkips.Pop());
+        var dSample = convIn.Backward(d, needSample);
+        Arena.Release(d);
+        time.Backward(dTime);
+        Arena.Release(dTime);
+        Arena.Drop(ref activatedTime);
+        Arena.Drop(ref text);
+        unitDone?.Invoke(0);
+        return (dSample, dText);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Parameters.Dispose();
+}
+
+/// <summary>diffusers' Timesteps and TimestepEmbedding, and the SiLU that every residual block applies to the result.</summary>
+sealed class TimeEmbedding : Layer
+{
+    readonly Linear linear1, linear2;
+    readonly int channels;
+    readonly bool flip;
+    readonly float shift;
+    Tensor hidden, embedded;
+
+    public TimeEmbedding(LayerContext context, ParameterScope scope, UNetConfig config) : base(context)
+    {
+        (channels, flip, shift) = (config.BlockOutChannels[0], config.FlipSinToCos, config.FreqShift);
+        linear1 = new(context, scope["linear_1"], channels, config.TimeEmbeddingDim);
+        linear2 = new(context, scope["linear_2"], config.TimeEmbeddingDim, config.TimeEmbeddingDim);
+    }
+
+    /// <summary>SiLU(embedding) [B, 4 C] of timesteps F32[B].</summary>
+    public Tensor Forward(Tensor timesteps, DType type)
+    {
+        var waves = Arena.Rent(type, timesteps[0], channels);
+        Ops.TimestepEmbedding(timesteps, flip, shift, waves);
+        var h = linear1.Forward(waves);
+        Arena.Release(waves);
+        var activated = Arena.RentLike(h);
+        Ops.ActivationForward(h, Activation.Silu, activated);
+        var e = linear2.Forward(activated);
+        Arena.Release(activated);
+        var y = Arena.RentLike(e);
+        Ops.ActivationForward(e, Activation.Silu, y);
+        (hidden, embedded) = (HandOn(h), HandOn(e));
+        return y;
+    }
+
+    public void Backward(Tensor dY)
+    {
+        var d = Arena.RentLike(dY);
+        Ops.ActivationBackward(embedded, Activation.Silu, dY, d);
+        var dActivated = linear2.Backward(d);
+        Ops.ActivationBackward(hidden, Activation.Silu, dActivated, d);
+        linear1.Backward(d, needInput: false);
+        Arena.Release(dActivated);
+        Arena.Release(d);
+        Arena.Drop(ref hidden);
+        Arena.Drop(ref embedded);
+    }
+}
