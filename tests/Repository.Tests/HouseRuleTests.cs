@@ -51,6 +51,18 @@ public partial class HouseRuleTests
         None(found);
     }
 
+    /// <summary>What feeds a parser damaged input must be found by the long run, <c>./build.sh fuzz</c>.</summary>
+    [Fact]
+    public void Mutation_tests_carry_their_category()
+    {
+        var found = from file in Code
+                    where file.StartsWith("tests/", StringComparison.Ordinal) && !file.EndsWith("HouseRuleTests.cs", StringComparison.Ordinal)
+                    let text = File.ReadAllText(Path.Combine(Checkout.Root, file))
+                    where text.Contains("Mutator.Run(", StringComparison.Ordinal) && !text.Contains("Trait(\"Category\", \"Fuzz\")", StringComparison.Ordinal)
+                    select file;
+        None(found);
+    }
+
     /// <summary>Both ways of listing agree on the sources, so that the rules hold where there is no git too.</summary>
     [Fact]
     public void The_disk_holds_the_sources_that_git_lists()

@@ -115,7 +115,7 @@ public sealed class PictureDecoderTests
         Assert.Equal(SkipReason.TooSmall, Assert.Throws<PictureException>(() => PictureDecoder.Decode(png, minSide: 25)).Reason);
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedPicturesNeverCrash()
     {
         byte[][] originals =

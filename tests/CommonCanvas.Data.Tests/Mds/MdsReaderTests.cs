@@ -100,7 +100,7 @@ public sealed class MdsReaderTests
         Assert.Equal(24, MdsEncoding.Parse("ndarray:float16:4,3").FixedSize);
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedShardsAreRefusedOrReadRight()
     {
         // With digests every byte of a shard is covered: a damaged one is refused, an undamaged one reads right.
@@ -118,7 +118,7 @@ public sealed class MdsReaderTests
         }
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedShardsWithoutDigestsNeverCrash()
     {
         foreach (string? compression in new[] { null, "zstd" })
@@ -136,7 +136,7 @@ public sealed class MdsReaderTests
         }
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedIndexesNeverCrash()
     {
         using TempFolder temp = Made(null);
@@ -147,7 +147,7 @@ public sealed class MdsReaderTests
         }, e => IsNamed(e, "index.json") || IsNamed(e, "shard.") || IsNamed(e, temp.Path));
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedJournalsNeverCrash()
     {
         using TempFolder temp = new();

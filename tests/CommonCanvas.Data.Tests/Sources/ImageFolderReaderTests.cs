@@ -97,7 +97,7 @@ public sealed class ImageFolderReaderTests
         Assert.Equal("the last", PictureSource.Open(temp.Path).Read().Single().Caption);
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedMetadataNeverCrashes()
     {
         using TempFolder temp = Made("x.png", "d/y.png");

@@ -66,7 +66,7 @@ public sealed class WebDatasetReaderTests
         }
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void DamagedArchivesNeverCrash()
     {
         using var temp = new TempFolder();

@@ -102,7 +102,7 @@ public sealed class ModelConfigTests : IDisposable
     public void Deep_nesting_is_an_error() =>
         Assert.Throws<InvalidDataException>(() => UNet("{\"a\":" + new string('[', 100_000)));
 
-    [Theory]
+    [Theory, Trait("Category", "Fuzz")]
     [MemberData(nameof(Kinds))]
     public void Damaged_configurations_are_refused_or_buildable(string kind)
     {

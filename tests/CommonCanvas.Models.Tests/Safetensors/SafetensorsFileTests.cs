@@ -157,7 +157,7 @@ public sealed class SafetensorsFileTests : IDisposable
         }
     }
 
-    [Fact]
+    [Fact, Trait("Category", "Fuzz")]
     public void Damaged_files_are_refused_or_read_within_their_bounds()
     {
         SafetensorsWriter.Write(File,
