@@ -25,3 +25,15 @@ public static class CpuTests
     public class Diffusion() : DiffusionTests(TestDevice.Cpu);
     public class Optimizer() : OptimizerTests(TestDevice.Cpu);
 }
+
+public static class DecoratedTests
+{
+    public class Linear() : LinearTests(TestDevice.Decorated);
+    public class Conv() : ConvTests(TestDevice.Decorated);
+    public class Norm() : NormTests(TestDevice.Decorated);
+    public class Attention() : AttentionTests(TestDevice.Decorated);
+    public class Elementwise() : ElementwiseTests(TestDevice.Decorated);
+    public class Shape() : ShapeTests(TestDevice.Decorated);
+    public class Diffusion() : DiffusionTests(TestDevice.Decorated);
+    public class Optimizer() : OptimizerTests(TestDevice.Decorated);
+}
