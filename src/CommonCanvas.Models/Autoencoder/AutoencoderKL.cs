@@ -23,7 +23,7 @@ public sealed class AutoencoderKL : Layer, IDisposable
     public AutoencoderKL(AutoencoderConfig config, IOps ops, DType type, bool training) : base(new LayerContext(ops, training))
     {
         Config = config;
-        var context = new LayerContext(ops, training);
+        var context = Context;
         int latent = config.LatentChannels;
         encoder = Coder.Encoder(context, Parameters, config);
         Parameters.BeginUnit("latent");
