@@ -20,6 +20,7 @@ public static class App
         quickstart.MakeDefault(root);
         root.Add(quickstart.Command);
         root.Add(new ProfileCommand(run).Command);
+        root.Add(new DoctorCommand(run).Command);
 
         var parsed = root.Parse(args);
         console.Verbose = parsed.GetValue(common.Verbose);

@@ -50,12 +50,14 @@ public sealed class ProfileCommand
         var device = OpsFactory.Create("cpu", threads);
         var type = parsed.GetValue(precision) == "bf16" ? DType.BF16 : DType.F32;
         int size = parsed.GetValue(batch);
-        using var step = new ProfiledStep(device, Shape(parsed.GetValue(shape)!), type, parsed.GetValue(latent), size, forward);
+        var timed = onlyJson ? null : new TimedOps(device);
+        using var step = new ProfiledStep((IOps?)timed ?? device, Shape(parsed.GetValue(shape)!), type, parsed.GetValue(latent), size, forward);
         for (int i = 0; i < parsed.GetValue(warmup); i++)
         {
             cancellation.ThrowIfCancellationRequested();
             step.Run();
         }
+        timed?.Reset();
         var times = new List<double>();
         for (int i = 0; i < parsed.GetValue(steps); i++)
         {
@@ -64,6 +66,7 @@ public sealed class ProfileCommand
         }
         times.Sort();
         double median = times[times.Count / 2];
+        if (timed is not null) OperationTable.Print(runner.Console, timed, times.Count, Peaks.Measure(threads));
         var line = new JsonObject
         {
             ["peer"] = $"CommonCanvas {typeof(App).Assembly.GetName().Version?.ToString(3)} {device.Name}",

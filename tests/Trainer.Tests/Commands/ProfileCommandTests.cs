@@ -21,6 +21,14 @@ public sealed class ProfileCommandTests
         Assert.InRange(json.RootElement.GetProperty("loss").GetDouble(), 0.5, 5);
     }
 
+    [Fact]
+    public void Without_json_it_prints_a_table_by_operation()
+    {
+        var (code, output, _) = CommandLine.Run("profile", "--shape", "tiny", "--latent", "8", "--batch", "1", "--steps", "1", "--warmup", "0");
+        Assert.Equal(ExitCode.Done, code);
+        foreach (string word in new[] { "ConvForward", "AttentionBackward", "AdamW", "GFLOP/s", "images/s" }) Assert.Contains(word, output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--shape", "huge")]
     [InlineData("--batch", "0")]
