@@ -12,6 +12,7 @@ public static class CpuReferenceTests
     public class Shape() : ShapeTests(TestDevice.CpuReference);
     public class Diffusion() : DiffusionTests(TestDevice.CpuReference);
     public class Optimizer() : OptimizerTests(TestDevice.CpuReference);
+    public class Memory() : MemoryTests(TestDevice.CpuReference);
 }
 
 public static class CpuTests
@@ -24,6 +25,7 @@ public static class CpuTests
     public class Shape() : ShapeTests(TestDevice.Cpu);
     public class Diffusion() : DiffusionTests(TestDevice.Cpu);
     public class Optimizer() : OptimizerTests(TestDevice.Cpu);
+    public class Memory() : MemoryTests(TestDevice.Cpu);
 }
 
 public static class DecoratedTests
