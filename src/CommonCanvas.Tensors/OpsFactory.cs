@@ -16,7 +16,8 @@ public static class OpsFactory
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         return device switch
         {
-            "cpu" or "cpu-reference" => new CpuOps(),
+            "cpu" => CpuFastOps.Create(threads),
+            "cpu-reference" => new CpuOps(),
             _ => throw new ArgumentException($"unknown device '{device}': must be one of {string.Join(", ", Devices)}", nameof(device)),
         };
     }

@@ -1,0 +1,90 @@
+using System.Runtime.Intrinsics;
+
+namespace CommonCanvas.Tensors;
+
+/// <summary>
+/// The CPU device for training: vector instructions and all cores. What it does not override is <see cref="CpuOps"/>'s. Sums
+/// are fp32 in blocks that the shapes alone determine (fp64 across blocks of norms and reductions), so results do not depend
+/// on the number of threads. Not for concurrent use.
+/// </summary>
+public abstract class CpuFastOps : CpuOps
+{
+    private protected CpuFastOps(int threads) => Team = new ThreadTeam(threads);
+
+    /// <summary>The threads that share the work.</summary>
+    public ThreadTeam Team { get; }
+
+    /// <summary>The instruction set in use.</summary>
+    public abstract CpuIsa Isa { get; }
+
+    /// <inheritdoc/>
+    public override string Name => $"cpu ({CpuFeatures.Describe(Isa)}, {Team.Threads} threads)";
+
+    /// <summary>Makes the device.</summary>
+    /// <param name="threads">Threads, the caller included; 0 for one on each core.</param>
+    /// <param name="isa">The instruction set; <see cref="CpuFeatures.Selected"/> by default.</param>
+    /// <exception cref="PlatformNotSupportedException">This processor lacks <paramref name="isa"/>.</exception>
+    public static CpuFastOps Create(int threads = 0, CpuIsa? isa = null)
+    {
+        var wanted = isa ?? CpuFeatures.Selected;
+        if (!CpuFeatures.IsSupported(wanted)) throw new PlatformNotSupportedException($"this processor has no {CpuFeatures.Describe(wanted)}");
+        return wanted switch
+        {
+            CpuIsa.Avx512 => new CpuFastOps<Vector512<float>, Lanes512>(threads),
+            CpuIsa.Avx2 => new CpuFastOps<Vector256<float>, Lanes256>(threads),
+            _ => new CpuFastOps<Vector128<float>, Lanes128>(threads),
+        };
+    }
+
+    /// <inheritdoc/>
+    public override void BeginStep() => Team.BeginStep();
+
+    /// <inheritdoc/>
+    public override void EndStep() => Team.EndStep();
+}
+
+/// <summary><see cref="CpuFastOps"/> compiled for one instruction set.</summary>
+internal sealed unsafe partial class CpuFastOps<TV, S>(int threads) : CpuFastOps(threads) where TV : struct where S : struct, ILanes<TV>
+{
+    readonly Scratch scratch = new();
+
+    public override CpuIsa Isa => S.Isa;
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            Team.Dispose();
+            scratch.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    /// <summary>A tensor's values as fp32: in place, or widened into a shared buffer by all threads.</summary>
+    float* Wide(Tensor tensor, Scratch.Slot slot)
+    {
+        if (tensor.IsNone) return null;
+        if (tensor.Type == DType.F32) return (float*)tensor.Data;
+        var job = new WidenJob { From = (void*)tensor.Data, Type = tensor.Type, Count = (nint)tensor.Count };
+        job.To = (float*)scratch.Get(slot, job.Count * sizeof(float));
+        if (job.Count < 4096) Packing<TV, S>.Widen(job.From, job.Type, 0, job.Count, job.To);
+        else Team.Run(&WidenJob.Run, &job);
+        return job.To;
+    }
+
+    struct WidenJob
+    {
+        public void* From;
+        public DType Type;
+        public nint Count;
+        public float* To;
+
+        public static void Run(ThreadTeam team, void* argument, int thread)
+        {
+            var job = (WidenJob*)argument;
+            var (start, end) = team.Share((job->Count + 63) / 64, thread);
+            nint last = Math.Min(job->Count, end * 64);
+            if (last > start * 64) Packing<TV, S>.Widen(job->From, job->Type, start * 64, last - start * 64, job->To + start * 64);
+        }
+    }
+}
