@@ -24,7 +24,8 @@ public static class PictureSource
     public const long MaxFileBytes = 1L << 28;
 
     /// <summary>
-    /// Opens a folder of pictures, a WebDataset archive (<c>.tar</c>), or a folder with such archives at its top.
+    /// Opens a folder of pictures, a WebDataset archive (<c>.tar</c>), a folder with such archives at its top, or a folder of
+    /// MDS shards.
     /// </summary>
     /// <param name="path">Folder or archive.</param>
     /// <param name="licence">Licence of samples that carry none of their own (an SPDX id), or null.</param>
@@ -33,6 +34,7 @@ public static class PictureSource
     {
         if (File.Exists(path) && path.EndsWith(".tar", StringComparison.OrdinalIgnoreCase)) return new WebDatasetReader([path], licence);
         if (!Directory.Exists(path)) throw DataError.In(path, "is no folder and no .tar archive; unpack other archives first");
+        if (File.Exists(Path.Combine(path, MdsIndex.FileName))) return new MdsPictureReader(path, licence);
         string[] archives = [.. Directory.EnumerateFiles(path).Where(f => f.EndsWith(".tar", StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)];
         return archives.Length > 0 ? new WebDatasetReader(archives, licence) : new ImageFolderReader(path, licence);
     }
