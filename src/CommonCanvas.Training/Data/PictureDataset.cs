@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using CommonCanvas.Data;
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Training;
+
+/// <summary>Host memory for a batch of pictures; used again and again.</summary>
+/// <param name="size">Pictures.</param>
+/// <param name="resolution">Side in pixels.</param>
+public sealed class PictureBatch(int size, int resolution)
+{
+    /// <summary>Pictures in a batch.</summary>
+    public int Size => size;
+
+    /// <summary>Numbers per picture.</summary>
+    public int PictureSize { get; } = resolution * resolution * 3;
+
+    /// <summary>Values in [-1, 1], NHWC.</summary>
+    public float[] Pixels { get; } = new float[checked(size * resolution * resolution * 3)];
+
+    /// <summary>Number of the first sample in the run's stream.</summary>
+    public long Position { get; set; }
+}
+
+/// <summary>
+/// Pictures as an endless shuffled stream with a held-out part, decoded and cropped on several threads as they are needed.
+/// The names are listed at the start, no picture is opened before its turn; one that cannot be used is noted once and the
+/// next in the order takes its place, so what a batch holds depends on the files alone.
+/// </summary>
+public sealed class PictureDataset
+{
+    readonly PictureSample[] samples;
+    readonly PictureLoader loader;
+    readonly SampleOrder order;
+    readonly ulong seed;
+    readonly bool flip;
+    readonly SkipLog? skipLog;
+    readonly ParallelOptions parallel;
+    readonly ConcurrentDictionary<int, bool> unusable = new();
+
+    /// <summary>Lists the source.</summary>
+    /// <param name="source">Where the pictures are.</param>
+    /// <param name="loader">How they are cropped.</param>
+    /// <param name="seed">Seed of order and flips.</param>
+    /// <param name="heldOut">Share set aside for the validation loss.</param>
+    /// <param name="flip">Whether half of the pictures are mirrored.</param>
+    /// <param name="skipLog">Takes what cannot be used; null: nobody is told.</param>
+    /// <param name="threads">Threads that decode; 0 for one on each core.</param>
+    public PictureDataset(IPictureSource source, PictureLoader loader, ulong seed, double heldOut = 0, bool flip = false, SkipLog? skipLog = null, int threads = 0)
+    {
+        if (heldOut is < 0 or >= 1) throw new ArgumentException($"a share of {heldOut} is held out; it must be in [0, 1)");
+        (this.loader, this.seed, this.flip, this.skipLog) = (loader, seed, flip, skipLog);
+        samples = [.. source.Read()];
+        if (samples.Length == 0) throw new InvalidDataException($"{source.Location}: has no pictures; PNG, JPEG, WebP and GIF are read");
+        order = new SampleOrder(samples.Length, (long)(heldOut * samples.Length), seed);
+        parallel = new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount };
+        Location = source.Location;
+    }
+
+    /// <summary>Where the pictures are.</summary>
+    public string Location { get; }
+
+    /// <summary>Side in pixels.</summary>
+    public int Resolution => loader.Size;
+
+    /// <summary>Pictures that are trained on, unusable ones included.</summary>
+    public int TrainingCount => order.TrainingCount;
+
+    /// <summary>Pictures set aside.</summary>
+    public int HeldOutCount => order.HeldOutCount;
+
+    /// <summary>Memory for a batch.</summary>
+    public PictureBatch NewBatch(int size) => new(size, loader.Size);
+
+    /// <summary>Loads the pictures from a place of the stream on.</summary>
+    public void Fill(PictureBatch batch, long position)
+    {
+        batch.Position = position;
+        // The orders of epochs are made here, on one thread; the threads below only read.
+        var places = new int[batch.Size];
+        for (int b = 0; b < places.Length; b++) places[b] = order.At(position + b);
+        Parallel.For(0, places.Length, parallel, b =>
+        {
+            var to = batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize);
+            LoadOrNext(places[b], to);
+            if (flip && Philox.Uniform(new RandomKey(seed, RandomPurpose.Augment, (ulong)(position + b), 0)) < 0.5f) Mirror(to, loader.Size);
+        });
+    }
+
+    /// <summary>Loads held-out pictures.</summary>
+    public void FillHeldOut(PictureBatch batch, int start, int count)
+    {
+        batch.Position = start;
+        Parallel.For(0, count, parallel, b => LoadOrNext(order.HeldOut(start + b), batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize), heldOut: true));
+    }
+
+    /// <summary>Key, licence and attribution of each usable sample among the first places of the stream.</summary>
+    public IEnumerable<Attribution> Attributions(long positions) => order.Seen(positions).Where(i => !unusable.ContainsKey(i))
+        .Select(i => new Attribution(samples[i].Key, samples[i].Licence ?? "", samples[i].Attribution ?? ""));
+
+    // The substitute is the next sample of the source on the same side of the division: a fixed one, wherever the bad picture turns up.
+    void LoadOrNext(int first, Span<float> to, bool heldOut = false)
+    {
+        for (int tries = 0; tries < samples.Length; tries++)
+        {
+            int i = (first + tries) % samples.Length;
+            if (tries > 0 && order.IsHeldOut(i) != heldOut) continue;
+            if (Load(i, to)) return;
+        }
+        throw new InvalidDataException($"{Location}: no picture can be used; {skipLog?.Summary() ?? "none can be decoded"}");
+    }
+
+    bool Load(int i, Span<float> to)
+    {
+        if (unusable.ContainsKey(i)) return false;
+        try
+        {
+            loader.Load(samples[i], to);
+            return true;
+        }
+        catch (PictureException why)
+        {
+            if (unusable.TryAdd(i, true)) skipLog?.Add(i, samples[i].Key, why);
+            return false;
+        }
+    }
+
+    static void Mirror(Span<float> picture, int side)
+    {
+        for (int y = 0; y < side; y++)
+            for (int left = 0, right = side - 1; left < right; left++, right--)
+                for (int c = 0; c < 3; c++)
+                    (picture[(y * side + left) * 3 + c], picture[(y * side + right) * 3 + c]) = (picture[(y * side + right) * 3 + c], picture[(y * side + left) * 3 + c]);
+    }
+}

@@ -1,0 +1,31 @@
+using CommonCanvas.Models;
+
+namespace CommonCanvas.Training;
+
+/// <summary>
+/// One model's forward and backward over one batch. What a step does depends on its number alone (data, noise, timesteps),
+/// so a run can stop after any step and go on.
+/// </summary>
+public interface ITrainStep : IDisposable
+{
+    /// <summary>What is trained; <see cref="Run"/> leaves the gradient in it.</summary>
+    ParameterSet Parameters { get; }
+
+    /// <summary>Samples in a batch.</summary>
+    int BatchSize { get; }
+
+    /// <summary>The next call of <see cref="Run"/> will be for this step: reading ahead starts here.</summary>
+    void Seek(long step);
+
+    /// <summary>Reads the next batch and computes loss and gradient.</summary>
+    /// <param name="step">Step, from 1, one more than in the call before.</param>
+    /// <param name="lossScale">Factor of the gradient.</param>
+    /// <returns>The mean loss over the batch, without the factor; read from the device once.</returns>
+    double Run(long step, float lossScale);
+
+    /// <summary>Computes the same step again from the batch that <see cref="Run"/> read, to find where a number went wrong.</summary>
+    double Repeat(long step, float lossScale);
+
+    /// <summary>The loss on the held-out part with fixed noise; null where nothing is held out.</summary>
+    double? Validate();
+}

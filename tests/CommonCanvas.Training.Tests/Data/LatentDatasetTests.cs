@@ -1,0 +1,105 @@
+using CommonCanvas.Data;
+
+namespace CommonCanvas.Training.Tests;
+
+public class LatentDatasetTests
+{
+    [Fact]
+    public void Every_epoch_shows_each_training_sample_once_and_no_held_out_one()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 23);
+        using var data = new LatentDataset(folder.Path, 32, seed: 3, heldOut: 0.2);
+        Assert.Equal((19, 4), (data.TrainingCount, data.HeldOutCount));
+        var epochs = Enumerable.Range(0, 3).Select(e => Ids(data, e * 19L, 19)).ToList();
+        foreach (var epoch in epochs) Assert.Equal(19, epoch.Distinct().Count());
+        Assert.NotEqual(epochs[0], epochs[1]);
+        Assert.Equal(epochs[0].Order(), epochs[1].Order());
+        var heldOut = data.NewBatch(4);
+        data.FillHeldOut(heldOut, 0, 4);
+        Assert.Empty(Enumerable.Range(0, 4).Select(b => (int)heldOut.LatentOf(b)[0]).Intersect(epochs[0]));
+        using var other = new LatentDataset(folder.Path, 32, seed: 4, heldOut: 0.2);
+        Assert.NotEqual(epochs[0], Ids(other, 0, 19));
+        Assert.Equal(epochs[0].Order(), Ids(other, 0, 19).Order());
+    }
+
+    [Fact]
+    public void Any_place_of_the_stream_can_be_resumed_at()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 10);
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        int[] whole = Ids(data, 0, 35);
+        using var again = new LatentDataset(folder.Path, 32, seed: 1);
+        Assert.Equal(whole[17..], Ids(again, 17, 18));
+    }
+
+    [Fact]
+    public void Latents_come_as_NHWC()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 1);
+        using var reader = new MdsReader(folder.Path);
+        byte[] stored = reader.Read(0).Bytes("latents_32").ToArray();
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        var batch = data.NewBatch(1);
+        data.Fill(batch, 0);
+        for (int c = 0; c < 4; c++)
+            for (int p = 0; p < 16; p++) Assert.Equal((float)BitConverter.ToHalf(stored, (c * 16 + p) * 2), batch.Latents[p * 4 + c]);
+    }
+
+    [Fact]
+    public void A_cache_of_another_model_names_each_difference()
+    {
+        var cache = TinyModels.Fingerprint();
+        cache.RequireMatch(cache with { Moments = true, Seed = 9 }, "cache");
+        string message = Assert.Throws<InvalidDataException>(() => cache.RequireMatch(cache with { Autoencoder = "b", Scale = 0.13 }, "cache")).Message;
+        Assert.Contains("autoencoder: cache a, model b", message);
+        Assert.Contains("scale: cache 0.18215, model 0.13", message);
+        Assert.DoesNotContain("tokenizer", message);
+        Assert.Equal(cache, CacheFingerprint.FromJson(cache.ToJson(), "x"));
+        var broken = cache.ToJson();
+        broken["resolution"] = "many";
+        Assert.Contains("resolution", Assert.Throws<InvalidDataException>(() => CacheFingerprint.FromJson(broken, "x")).Message);
+    }
+
+    [Fact]
+    public void A_wrong_resolution_and_a_missing_empty_caption_are_errors()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 3, emptyCaption: false);
+        Assert.Contains("made at resolution 32, not 64", Assert.Throws<InvalidDataException>(() => new LatentDataset(folder.Path, 64, 1)).Message);
+        using var data = new LatentDataset(folder.Path, 32, 1);
+        Assert.Contains("caption_dropout", Assert.Throws<InvalidDataException>(() => data.EmptyText.Length).Message);
+    }
+
+    [Fact]
+    public void Attribution_lists_what_was_seen()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 6);
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        var counts = Attribution.Write(folder["ATTRIBUTION.csv"], data.Attributions(100));
+        Assert.Equal([new("CC-BY-4.0", 3L), new("CC0-1.0", 3L)], counts);
+        string[] lines = File.ReadAllLines(folder["ATTRIBUTION.csv"]);
+        Assert.Equal(7, lines.Length);
+        Assert.Equal("0001.png,CC-BY-4.0,author 1", lines[2]);
+        int[] first = Ids(data, 0, 2);
+        Assert.Equal(first.Order().Select(i => $"{i:D4}.png"), data.Attributions(2).Select(a => a.Key));
+    }
+
+    [Fact]
+    public void Attribution_quotes_fields_and_disarms_formulas()
+    {
+        using var folder = new TemporaryFolder();
+        Attribution.Write(folder["a.csv"], [new Attribution("=cmd()", "", "Jo \"J\" Doe, \nLeeds")]);
+        Assert.Equal("key,licence,attribution\r\n'=cmd(),,\"Jo \"\"J\"\" Doe, \nLeeds\"\r\n", File.ReadAllText(folder["a.csv"]));
+    }
+
+    static int[] Ids(LatentDataset data, long position, int count)
+    {
+        var batch = data.NewBatch(count);
+        data.Fill(batch, position);
+        return [.. Enumerable.Range(0, count).Select(b => (int)batch.LatentOf(b)[0])];
+    }
+}

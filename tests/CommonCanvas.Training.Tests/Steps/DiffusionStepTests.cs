@@ -1,0 +1,137 @@
+using CommonCanvas.Models;
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Training.Tests;
+
+public class DiffusionStepTests
+{
+    static readonly DiffusionObjective plain = new() { Schedule = new NoiseSchedule() };
+
+    [Fact]
+    public void Microbatches_enter_with_their_share()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 12);
+        var (loss, gradient) = OneStep(folder.Path, microbatch: 5);
+        foreach (int microbatch in new[] { 1, 2, 3, 4 })
+        {
+            var (other, split) = OneStep(folder.Path, microbatch);
+            Assert.Equal(loss, other, 1e-5);
+            double largest = gradient.Max(Math.Abs);
+            for (int i = 0; i < gradient.Length; i++)
+                if (Math.Abs(gradient[i] - split[i]) > 1e-5 * largest) Assert.Fail($"element {i} with microbatch {microbatch}: {split[i]}, not {gradient[i]}");
+        }
+    }
+
+    [Theory]
+    [InlineData(PredictionType.Epsilon, 5.0, 0.1, false)]
+    [InlineData(PredictionType.VPrediction, 5.0, 0.0, true)]
+    [InlineData(PredictionType.Sample, double.PositiveInfinity, 0.0, false)]
+    public void Learns_with_every_objective(PredictionType prediction, double gamma, double offset, bool moments)
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 4, moments);
+        using var ops = new CpuOps();
+        using var unet = TinyModels.NewUNet(ops);
+        using var data = new LatentDataset(folder.Path, 32, 1);
+        var objective = new DiffusionObjective { Schedule = new NoiseSchedule(zeroTerminalSnr: true), Prediction = prediction, MinSnrGamma = gamma, OffsetNoise = offset };
+        using var step = new DiffusionStep(ops, unet, objective, data, batchSize: 4, microbatch: 4);
+        double first = step.Run(1, 1);
+        Assert.True(double.IsFinite(first) && first > 0);
+        var parameters = unet.Parameters;
+        using var optimizer = new Optimizer(ops, parameters.Master, parameters.Gradient, parameters.Compute, new OptimizerSettings { LearningRate = new LearningRateSchedule(2e-3) });
+        for (int i = 0; i < 12; i++)
+        {
+            step.Repeat(1, 1);
+            optimizer.GradientNorm(1);
+            optimizer.Update(i + 1);
+        }
+        Assert.True(step.Repeat(1, 1) < first);
+    }
+
+    [Fact]
+    public void The_loss_scale_multiplies_the_gradient_and_not_the_loss()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 12);
+        var (loss, gradient) = OneStep(folder.Path, 5);
+        var (same, scaled) = OneStep(folder.Path, 5, lossScale: 1024);
+        Assert.Equal(loss, same);
+        double largest = gradient.Max(Math.Abs);
+        for (int i = 0; i < gradient.Length; i++)
+            if (Math.Abs(gradient[i] - scaled[i] / 1024) > 1e-6 * largest) Assert.Fail($"element {i}");
+    }
+
+    [Fact]
+    public void Captions_are_dropped_at_the_rate_asked_for()
+    {
+        var objective = plain with { CaptionDropout = 0.1 };
+        int dropped = Enumerable.Range(0, 20_000).Count(i => objective.DropsCaption(i, i / 16));
+        Assert.InRange(dropped, 1850, 2150);
+        Assert.Equal(0, Enumerable.Range(0, 1000).Count(i => (objective with { CaptionDropout = 0 }).DropsCaption(i, 0)));
+        Assert.Equal(1000, Enumerable.Range(0, 1000).Count(i => (objective with { CaptionDropout = 1 }).DropsCaption(i, 0)));
+    }
+
+    [Fact]
+    public void Timesteps_are_uniform()
+    {
+        var bins = new int[10];
+        for (int i = 0; i < 20_000; i++) bins[plain.Timestep(i, i / 16) / 100]++;
+        Assert.All(bins, n => Assert.InRange(n, 1850, 2150));
+    }
+
+    [Fact]
+    public void The_validation_loss_is_fixed_and_leaves_no_memory_behind()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 12);
+        using var ops = new CpuOps();
+        using var unet = TinyModels.NewUNet(ops);
+        using var data = new LatentDataset(folder.Path, 32, 1, heldOut: 0.3);
+        using var step = new DiffusionStep(ops, unet, plain, data, batchSize: 4, microbatch: 2);
+        double? before = step.Validate();
+        int blocks = ops.Arena.LiveBlocks;
+        step.Run(1, 1);
+        Assert.Equal(before, step.Validate());
+        Assert.Equal(blocks, ops.Arena.LiveBlocks);
+        Assert.NotNull(before);
+    }
+
+    [Fact]
+    public void After_the_first_steps_no_memory_is_allocated_that_grows_with_the_model()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 12);
+        using var ops = new CpuOps();
+        using var unet = TinyModels.NewUNet(ops);
+        using var data = new LatentDataset(folder.Path, 32, 1);
+        using var step = new DiffusionStep(ops, unet, plain, data, batchSize: 2, microbatch: 2);
+        step.Run(1, 1);
+        step.Run(2, 1);
+        long device = ops.Arena.DeviceAllocations, managed = GC.GetAllocatedBytesForCurrentThread();
+        step.Run(3, 1);
+        Assert.Equal(device, ops.Arena.DeviceAllocations);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - managed, 0, 64 * 1024);
+    }
+
+    [Fact]
+    public void A_cache_that_does_not_fit_the_model_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder.Path, 3);
+        using var ops = new CpuOps();
+        using var unet = new UNet(TinyModels.UNet with { CrossAttentionDim = 16 }, ops, DType.F32, training: true);
+        using var data = new LatentDataset(folder.Path, 32, 1);
+        Assert.Contains("cross_attention_dim 16", Assert.Throws<ArgumentException>(() => new DiffusionStep(ops, unet, plain, data, 2, 2)).Message);
+    }
+
+    static (double Loss, float[] Gradient) OneStep(string folder, int microbatch, float lossScale = 1)
+    {
+        using var ops = new CpuOps();
+        using var unet = TinyModels.NewUNet(ops);
+        using var data = new LatentDataset(folder, 32, seed: 1);
+        using var step = new DiffusionStep(ops, unet, plain with { MinSnrGamma = 5 }, data, batchSize: 5, microbatch);
+        double loss = step.Run(1, lossScale);
+        return (loss, unet.Parameters.Gradient.Span<float>().ToArray());
+    }
+}

@@ -1,0 +1,175 @@
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Training.Tests;
+
+public sealed class TrainLoopTests : IDisposable
+{
+    readonly TemporaryFolder folder = new();
+    readonly string cache;
+
+    public TrainLoopTests()
+    {
+        cache = folder["cache"];
+        TinyModels.WriteCache(cache, 15);
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    (float[] State, string Curve) Whole()
+    {
+        using var run = new TinyRun(cache, folder["whole"], 12);
+        Assert.True(run.Loop.Run().Finished);
+        return (run.State, TinyRun.Curve(folder["whole"]));
+    }
+
+    [Fact]
+    public void Two_runs_of_one_seed_are_the_same_bit_for_bit()
+    {
+        var (state, curve) = Whole();
+        using var again = new TinyRun(cache, folder["again"], 12);
+        again.Loop.Run();
+        Assert.Equal(state, again.State);
+        Assert.Equal(curve, TinyRun.Curve(folder["again"]));
+        Assert.Equal(12, curve.Split('\n').Length);
+        Assert.Contains("validation_loss", curve.Split('\n')[3]);
+    }
+
+    [Fact]
+    public void The_number_of_threads_changes_no_bit()
+    {
+        float[] Weights(int threads)
+        {
+            string name = folder[$"threads{threads}"];
+            using var run = new TinyRun(cache, name, 4, device: OpsFactory.Create("cpu", threads));
+            run.Loop.Run();
+            return run.State;
+        }
+        float[] one = Weights(1);
+        Assert.Equal(one, Weights(2));
+        Assert.Equal(one, Weights(5));
+    }
+
+    [Fact]
+    public void A_run_that_is_asked_to_stop_finishes_its_step_and_resumes_bit_for_bit()
+    {
+        var (state, curve) = Whole();
+        string name = folder["stopped"];
+        using var stop = new CancellationTokenSource();
+        var progress = new RecordingProgress { OnStep = report => { if (report.Step == 5) stop.Cancel(); } };
+        using (var first = new TinyRun(cache, name, 12, progress: progress))
+        {
+            var result = first.Loop.Run(stop.Token);
+            Assert.Equal((5L, false), (result.Steps, result.Finished));
+            Assert.True(Directory.Exists(result.Checkpoint));
+        }
+        using var second = new TinyRun(cache, name, 12);
+        Assert.True(second.Loop.Run().Finished);
+        Assert.Equal(state, second.State);
+        Assert.Equal(curve, TinyRun.Curve(name));
+    }
+
+    // A kill leaves no chance to save: the step in hand and those since the last checkpoint are lost and done again.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void A_run_that_was_killed_resumes_from_its_checkpoint_bit_for_bit(int diesAt)
+    {
+        var (state, curve) = Whole();
+        string name = folder["killed"];
+        var progress = new RecordingProgress { OnStep = report => { if (report.Step == diesAt) throw new OperationCanceledException("killed"); } };
+        using (var first = new TinyRun(cache, name, 12, progress: progress)) Assert.Throws<OperationCanceledException>(() => first.Loop.Run());
+        File.AppendAllText(Path.Combine(name, MetricsWriter.FileName), "{\"step\": 99, \"lo");
+        using var second = new TinyRun(cache, name, 12);
+        second.Loop.Run();
+        Assert.Equal(state, second.State);
+        Assert.Equal(curve, TinyRun.Curve(name));
+    }
+
+    [Fact]
+    public void A_damaged_newest_checkpoint_is_reported_and_the_one_before_used()
+    {
+        var (state, curve) = Whole();
+        string name = folder["damaged"];
+        using (var first = new TinyRun(cache, name, 9)) first.Loop.Run();
+        string newest = Path.Combine(name, "checkpoints", "step-00000009", "moment1.safetensors");
+        byte[] bytes = File.ReadAllBytes(newest);
+        bytes[^100] ^= 1;
+        File.WriteAllBytes(newest, bytes);
+        var progress = new RecordingProgress();
+        using var second = new TinyRun(cache, name, 12, progress: progress);
+        second.Loop.Run();
+        Assert.Contains("moment1.safetensors does not match its checksum", Assert.Single(progress.Notes));
+        Assert.Equal(state, second.State);
+        Assert.Equal(curve, TinyRun.Curve(name));
+    }
+
+    [Fact]
+    public void The_last_checkpoints_and_every_nth_are_kept()
+    {
+        string name = folder["kept"];
+        using var run = new TinyRun(cache, name, 11, s => s with { CheckpointEvery = 1, KeepLast = 2, KeepEvery = 4 });
+        run.Loop.Run();
+        Assert.Equal([4, 8, 10, 11], new CheckpointStore(name).Steps);
+    }
+
+    [Fact]
+    public void A_run_of_other_data_or_batch_size_is_not_resumed()
+    {
+        string name = folder["mixed"];
+        using (var first = new TinyRun(cache, name, 3)) first.Loop.Run();
+        using var other = new TinyRun(cache, name, 6, s => s with { Data = "another" });
+        Assert.Contains("(tiny)", Assert.Throws<InvalidDataException>(() => other.Loop.Run()).Message);
+    }
+
+    [Fact]
+    public void A_weight_that_is_not_finite_stops_the_run_and_names_its_layer_and_step()
+    {
+        string name = folder["nan"];
+        TinyRun? run = null;
+        var progress = new RecordingProgress
+        {
+            OnStep = report => { if (report.Step == 4) run!.UNet.Parameters["mid_block.resnets.0.conv1.weight"].Slice(run.UNet.Parameters.Master).Span<float>()[7] = float.NaN; },
+        };
+        using (run = new TinyRun(cache, name, 12, progress: progress))
+        {
+            var error = Assert.Throws<NonFiniteException>(() => run.Loop.Run());
+            Assert.Equal(5, error.Step);
+            Assert.Contains("ConvForward of mid_block.resnets.0.conv1.weight", error.Message);
+            Assert.Contains("the checkpoint of step 3 is good", error.Message);
+        }
+        using var resumed = new TinyRun(cache, name, 6);
+        Assert.True(resumed.Loop.Run().Finished);
+        Assert.All(resumed.State, value => Assert.True(float.IsFinite(value)));
+    }
+
+    [Fact]
+    public void An_overflow_under_loss_scaling_skips_the_step_and_goes_on()
+    {
+        var progress = new RecordingProgress();
+        using var run = new TinyRun(cache, folder["scaled"], 6, s => s with { LossScaling = true, InitialLossScale = 1 << 30, LossScaleGrowth = 100 }, progress: progress, type: DType.F16);
+        Assert.True(run.Loop.Run().Finished);
+        Assert.NotEmpty(progress.Notes);
+        Assert.Contains("the gradient overflowed", progress.Notes[0]);
+        Assert.Contains("\"skipped_steps\": ", TinyRun.Curve(folder["scaled"]));
+        Assert.All(run.UNet.Parameters.Master.Span<float>().ToArray(), value => Assert.True(float.IsFinite(value)));
+    }
+
+    [Fact]
+    public void Samples_are_drawn_with_the_average_and_the_weights_come_back()
+    {
+        using var run = new TinyRun(cache, folder["samples"], 6, s => s with { SampleEvery = 5 });
+        var drawn = new List<long>();
+        run.Loop.Sample = (step, _) =>
+        {
+            drawn.Add(step);
+            Assert.Equal(run.Average, run.UNet.Parameters.Master.Span<float>().ToArray());
+        };
+        run.Loop.Run();
+        Assert.Equal([5L, 6L], drawn);
+        Assert.NotEqual(run.Average, run.UNet.Parameters.Master.Span<float>().ToArray());
+        using var whole = new TinyRun(cache, folder["plain"], 6);
+        whole.Loop.Run();
+        Assert.Equal(whole.State, run.State);
+    }
+}
