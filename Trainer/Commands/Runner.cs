@@ -16,6 +16,9 @@ public sealed class Runner(AppConsole console, CommonOptions common)
     /// <summary>Stops the command from outside.</summary>
     public CancellationToken Cancellation { get; set; }
 
+    /// <summary>How many threads a command computes with.</summary>
+    public int Threads(ParseResult parsed) => parsed.GetValue(common.Threads) is var threads and > 0 ? threads : Environment.ProcessorCount;
+
     /// <summary>Makes <paramref name="work"/> the action of <paramref name="command"/>.</summary>
     public void Bind(Command command, Func<ParseResult, CancellationToken, int> work) => command.SetAction(parsed => Run(parsed, work));
 

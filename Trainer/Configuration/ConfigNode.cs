@@ -32,6 +32,10 @@ public abstract record ConfigNode(string Place)
         var stream = new YamlStream();
         try { stream.Load(new StringReader(text)); }
         catch (YamlException e) { throw new ConfigException($"{source}: line {e.Start.Line}: {e.Message}"); }
+        // YamlDotNet's scanner lets other exceptions escape on some malformed texts.
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or FormatException) { throw new ConfigException($"{source}: not valid YAML"); }
+        // The parser lets its own argument checks through, for example for a tag that is no URI.
+        catch (ArgumentException e) { throw new ConfigException($"{source}: not YAML: {e.Message}"); }
         if (stream.Documents.Count == 0) return new Mapping("line 1");
         if (stream.Documents.Count > 1) throw new ConfigException($"{source}: holds {stream.Documents.Count} documents; remove the '---' between them");
         if (stream.Documents[0].RootNode is not YamlMappingNode root)

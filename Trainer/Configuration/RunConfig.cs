@@ -246,9 +246,9 @@ public sealed class ValidationConfig
     [Between(0)]
     public long Every { get; set; }
 
-    /// <summary>Samples held out.</summary>
-    [Between(0)]
-    public int Count { get; set; } = 64;
+    /// <summary>Share of the samples that is held out.</summary>
+    [Between(0, 0.5)]
+    public double Share { get; set; } = 0.01;
 }
 
 /// <summary>Pictures made while training.</summary>

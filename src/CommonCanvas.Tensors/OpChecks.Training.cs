@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CommonCanvas.Tensors;
 
 /// <summary>Diffusion, losses and the optimizer.</summary>
@@ -9,22 +11,17 @@ static partial class OpChecks
         Is(timesteps, DType.F32, y[0]);
     }
 
-    public static void AddNoise(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y)
-    {
-        Floating(x0);
-        Alike(noise, x0);
-        Is(signal, DType.F32, x0[0]);
-        Is(noiseLevel, DType.F32, x0[0]);
-        Alike(y, x0);
-    }
+    public static void AddNoise(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y) => Mixture(x0, noise, signal, noiseLevel, y);
 
-    public static void Velocity(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y)
+    public static void Velocity(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y) => Mixture(x0, noise, signal, noiseLevel, y);
+
+    static void Mixture(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y, [CallerMemberName] string op = "")
     {
-        Floating(x0);
-        Alike(noise, x0);
-        Is(signal, DType.F32, x0[0]);
-        Is(noiseLevel, DType.F32, x0[0]);
-        Alike(y, x0);
+        Floating(x0, op: op);
+        Alike(noise, x0, op: op);
+        Is(signal, DType.F32, x0[0], op: op);
+        Is(noiseLevel, DType.F32, x0[0], op: op);
+        Alike(y, x0, op: op);
     }
 
     public static void MseForward(Tensor prediction, Tensor target, Tensor weight, Tensor loss)
@@ -61,16 +58,14 @@ static partial class OpChecks
         Alike(dMoments, moments);
     }
 
-    public static void RandomNormal(int keys, Tensor y)
-    {
-        Floating(y);
-        Require(y[0] == keys && keys > 0, y, "of one sample for each key");
-    }
+    public static void RandomNormal(int keys, Tensor y) => Samples(keys, y);
 
-    public static void RandomUniform(int keys, Tensor y)
+    public static void RandomUniform(int keys, Tensor y) => Samples(keys, y);
+
+    static void Samples(int keys, Tensor y, [CallerMemberName] string op = "")
     {
-        Floating(y);
-        Require(y[0] == keys && keys > 0, y, "of one sample for each key");
+        Floating(y, op: op);
+        Require(y[0] == keys && keys > 0, y, "of one sample for each key", op: op);
     }
 
     public static void SumSquares(Tensor x, Tensor sum)

@@ -27,6 +27,8 @@ public sealed class OpChecksTests : IDisposable
         Refused("EmbeddingForward: position is F32[3, 8], must be F32[4, 8]",
             () => ops.EmbeddingForward(new Tensor(1, DType.I32, 2, 4), T(9, 8), T(3, 8), T(2, 4, 8)));
         Refused("MseForward: weight is F32[1], must be F32[2]", () => ops.MseForward(T(2, 5), T(2, 5), T(1), T(2)));
+        Refused("Velocity: noise is F32[2, 4], must be F32[2, 5] or a view of it", () => ops.Velocity(T(2, 5), T(2, 4), T(2), T(2), T(2, 5)));
+        Refused("RandomUniform: y is F32[3, 4], must be of one sample for each key", () => ops.RandomUniform([default, default], T(3, 4)));
         Refused("AdamW: m is F32[6], must be F32[7] or a view of it", () => ops.AdamW(T(7), T(7), T(6), T(7), T(1), new AdamWSettings(1, 0, 0, 1, 0, 1), default));
         Refused("AdamW: settings.Step is 0", () => ops.AdamW(T(7), T(7), T(7), T(7), T(1), default, default));
         Refused("Upload: y is F32[7], must be of the host's count and element size", () => ops.Upload<float>([1, 2], T(7)));

@@ -103,7 +103,7 @@ public sealed class MdsEncoding
             {
                 "bytes" or "jpeg" or "png" => from,
                 "str" => StrictUtf8.GetString(span),
-                "json" => JsonNode.Parse(span, null, OneValueAKey) ?? (object)DBNull.Value,
+                "json" => JsonNode.Parse(span, null, OneValueAKey) is JsonNode node ? Read(node) : DBNull.Value,
                 "str_int" => BigInteger.Parse(Limited(span), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
                 "str_float" => ParseReal(Limited(span)),
                 "str_decimal" => decimal.Parse(Limited(span), NumberStyles.Float, CultureInfo.InvariantCulture),
@@ -123,10 +123,17 @@ public sealed class MdsEncoding
                 _ => NdArray.Decode(from, dtype, shape),
             };
         }
-        catch (Exception cause) when (cause is DecoderFallbackException or JsonException or OverflowException or ArgumentException)
+        catch (Exception cause) when (cause is DecoderFallbackException or JsonException or OverflowException or ArgumentException or InvalidOperationException)
         {
             throw new FormatException($"the bytes are no '{Text}' ({cause.Message})", cause);
         }
+    }
+
+    /// <summary>Text inside JSON is decoded when it is first asked for; asks for all of it, so that damage shows here.</summary>
+    static JsonNode Read(JsonNode node)
+    {
+        _ = PythonJson.Text(node);
+        return node;
     }
 
     static void AppendText(ByteBuffer to, string text)

@@ -5,7 +5,8 @@ namespace CommonCanvas.Data;
 /// <summary>
 /// A folder of pictures, with all folders below it. Order: a folder's files by name (ordinal), then its folders. The caption
 /// comes from the nearest <c>metadata.jsonl</c> or <c>metadata.csv</c> that lists the picture, else from a <c>.txt</c>
-/// of the same name beside it, else from the path. Links to folders are not followed; links to files that lead out of
+/// of the same name beside it, else from the path. What metadata lists and no picture has comes, refused, behind the
+/// metadata's folder. Links to folders are not followed; links to files that lead out of
 /// the folder are refused.
 /// </summary>
 /// <param name="folder">The top folder.</param>
@@ -25,7 +26,9 @@ public sealed class ImageFolderReader(string folder, string? licence = null) : I
         foreach ((string key, Metadata? metadata) in Keys(root, "", null))
         {
             if (start-- > 0) continue;
-            yield return metadata is { IsRefused: true } ? new PictureSample(key, SkipReason.UnsafePath, "its name in the metadata leads out of the folder") : Sample(key, metadata);
+            if (metadata == Metadata.LeadsOut) yield return new PictureSample(key, SkipReason.UnsafePath, "its name in the metadata leads out of the folder");
+            else if (metadata == Metadata.Missing) yield return new PictureSample(key, SkipReason.NoPicture, "is listed in the metadata, but there is no such .png, .jpg, .webp or .gif");
+            else yield return Sample(key, metadata);
         }
     }
 
@@ -35,10 +38,11 @@ public sealed class ImageFolderReader(string folder, string? licence = null) : I
     /// <summary>Walks the folders; holds the names of one folder on each level at a time.</summary>
     static IEnumerable<(string Key, Metadata? Metadata)> Keys(string path, string prefix, Metadata? above)
     {
+        Metadata? own = null;
         if (MetadataFile.Find(path) is (Dictionary<string, SampleFields> byName, List<string> refused))
         {
-            above = new Metadata(prefix, byName, above);
-            foreach (string name in refused) yield return (name, Metadata.Refused);
+            above = own = new Metadata(prefix, byName, above);
+            foreach (string name in refused) yield return (name, Metadata.LeadsOut);
         }
         var files = new List<string>();
         var folders = new List<string>();
@@ -53,9 +57,14 @@ public sealed class ImageFolderReader(string folder, string? licence = null) : I
         }
         files.Sort(StringComparer.Ordinal);
         folders.Sort(StringComparer.Ordinal);
-        foreach (string file in files) yield return (prefix + file, above);
+        foreach (string file in files)
+        {
+            above?.Mark(prefix + file);
+            yield return (prefix + file, above);
+        }
         foreach (string name in folders)
             foreach ((string, Metadata?) found in Keys(Path.Combine(path, name), $"{prefix}{name}/", above)) yield return found;
+        foreach (string name in own?.Unmarked() ?? []) yield return (name, Metadata.Missing);
     }
 
     PictureSample Sample(string key, Metadata? metadata)
@@ -93,11 +102,25 @@ public sealed class ImageFolderReader(string folder, string? licence = null) : I
     /// <summary>The metadata of a folder, and that of the folders above it.</summary>
     sealed class Metadata(string prefix, Dictionary<string, SampleFields> byName, Metadata? above)
     {
-        /// <summary>Stands at keys that the metadata names and that lead out.</summary>
-        public static readonly Metadata Refused = new("", [], null);
+        /// <summary>Stands at names in the metadata that lead out of the folder.</summary>
+        public static readonly Metadata LeadsOut = new("", [], null);
 
-        public bool IsRefused => this == Refused;
+        /// <summary>Stands at names in the metadata that no picture has.</summary>
+        public static readonly Metadata Missing = new("", [], null);
+
+        readonly HashSet<string> marked = new(StringComparer.Ordinal);
 
         public SampleFields? Of(string key) => byName.TryGetValue(key[prefix.Length..], out SampleFields fields) ? fields : above?.Of(key);
+
+        /// <summary>Notes that there is such a picture, on every level that lists it.</summary>
+        public void Mark(string key)
+        {
+            string name = key[prefix.Length..];
+            if (byName.ContainsKey(name)) marked.Add(name);
+            above?.Mark(key);
+        }
+
+        /// <summary>Keys that are listed and that no picture has.</summary>
+        public IEnumerable<string> Unmarked() => byName.Keys.Where(name => !marked.Contains(name)).Select(name => prefix + name);
     }
 }

@@ -5,7 +5,11 @@ namespace CommonCanvas.Models;
 /// <summary>What all layers of a model share: the device, and whether a Backward will follow.</summary>
 /// <param name="Ops">The device.</param>
 /// <param name="Training">Whether layers keep what Backward needs.</param>
-public sealed record LayerContext(IOps Ops, bool Training);
+public sealed record LayerContext(IOps Ops, bool Training)
+{
+    /// <summary>Whether layers keep what Backward needs.</summary>
+    public bool Training { get; set; } = Training;
+}
 
 /// <summary>
 /// A layer: Forward, and Backward for the latest Forward. Forward does not take over its argument and returns a tensor that
@@ -20,8 +24,18 @@ public abstract class Layer(LayerContext context)
     /// <summary>The device's memory.</summary>
     protected Arena Arena => Ops.Arena;
 
-    /// <summary>Whether a Backward will follow.</summary>
-    protected bool Training { get; } = context.Training;
+    /// <summary>Shared by all layers of the model.</summary>
+    protected LayerContext Context => context;
+
+    /// <summary>
+    /// Whether a Backward will follow; of the whole model. Switch it off around forwards without one: validation and samples
+    /// in a training run.
+    /// </summary>
+    public bool Training
+    {
+        get => context.Training;
+        set => context.Training = value;
+    }
 
     /// <summary>Keeps a tensor for Backward; outside training keeps nothing.</summary>
     protected Tensor Keep(Tensor tensor) => Training ? Arena.Retain(tensor) : default;

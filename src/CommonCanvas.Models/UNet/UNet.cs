@@ -28,7 +28,7 @@ public sealed class UNet : Layer, IDisposable
     public UNet(UNetConfig config, IOps ops, DType type, bool training) : base(new LayerContext(ops, training))
     {
         Config = config;
-        var context = new LayerContext(ops, training);
+        var context = Context;
         var root = Parameters.Root;
         int levels = config.BlockOutChannels.Count;
         int[] channels = [.. config.BlockOutChannels];

@@ -93,6 +93,15 @@ public sealed class MdsReaderTests
     }
 
     [Fact]
+    public void TextInJsonIsChecked()
+    {
+        var json = MdsEncoding.Parse("json");
+        foreach (byte[] bytes in new byte[][] { [.. "{\"a\": 1"u8], [.. "{\""u8, 0xE3, .. "\": 1}"u8], [.. "[\""u8, 0xFF, .. "\"]"u8], [.. "{\"\\ud800\": 1}"u8] })
+            Assert.Throws<FormatException>(() => json.Decode(bytes));
+        Assert.Equal(DBNull.Value, json.Decode("null"u8.ToArray()));
+    }
+
+    [Fact]
     public void EncodingsAreChecked()
     {
         foreach (string bad in new[] { "pkl", "ndarray:float8", "ndarray:uint8:0", "ndarray:uint8:99999,99999,99999", "int128", "", "str:3", "ndarray:uint8:1:1" })

@@ -94,7 +94,11 @@ public sealed class ImageFolderReaderTests
         using TempFolder temp = Made("last.png");
         Write(temp, "metadata.jsonl", string.Join('\n', Enumerable.Range(0, 5000).Select(i => $$"""{"file_name": "{{i}}.png", "text": "{{new string('x', i % 97)}}"}""")
             .Append($$"""{"file_name": "long.png", "text": "{{new string('y', 200_000)}}"}""").Append("""{"file_name": "last.png", "text": "the last"}""")));
-        Assert.Equal("the last", PictureSource.Open(temp.Path).Read().Single().Caption);
+        PictureSample[] samples = [.. PictureSource.Open(temp.Path).Read()];
+        Assert.Equal("the last", samples[0].Caption);
+        // What the metadata lists and nobody has is not passed over in silence.
+        Assert.Equal(5002, samples.Length);
+        Assert.All(samples.Skip(1), s => Assert.Equal(SkipReason.NoPicture, s.Refusal!.Reason));
     }
 
     [Fact, Trait("Category", "Fuzz")]

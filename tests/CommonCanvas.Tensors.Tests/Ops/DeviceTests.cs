@@ -12,6 +12,7 @@ public static class CpuReferenceTests
     public class Shape() : ShapeTests(TestDevice.CpuReference);
     public class Diffusion() : DiffusionTests(TestDevice.CpuReference);
     public class Optimizer() : OptimizerTests(TestDevice.CpuReference);
+    public class Memory() : MemoryTests(TestDevice.CpuReference);
 }
 
 public static class CpuTests
@@ -24,4 +25,17 @@ public static class CpuTests
     public class Shape() : ShapeTests(TestDevice.Cpu);
     public class Diffusion() : DiffusionTests(TestDevice.Cpu);
     public class Optimizer() : OptimizerTests(TestDevice.Cpu);
+    public class Memory() : MemoryTests(TestDevice.Cpu);
+}
+
+public static class DecoratedTests
+{
+    public class Linear() : LinearTests(TestDevice.Decorated);
+    public class Conv() : ConvTests(TestDevice.Decorated);
+    public class Norm() : NormTests(TestDevice.Decorated);
+    public class Attention() : AttentionTests(TestDevice.Decorated);
+    public class Elementwise() : ElementwiseTests(TestDevice.Decorated);
+    public class Shape() : ShapeTests(TestDevice.Decorated);
+    public class Diffusion() : DiffusionTests(TestDevice.Decorated);
+    public class Optimizer() : OptimizerTests(TestDevice.Decorated);
 }

@@ -25,14 +25,7 @@ public abstract class OpTests : IDisposable
 
     /// <summary>
     /// Runs on the device, twice and with every thread count, and on the reference. The device's results have the same bits
-    /// each time and agree with the reference's within the following.
-    ///
-    /// Rounding to the output's type may fall on the other side of a tie: one unit in the last place, eps |y|. A sum of n
-    /// products of random sign, added one after another in fp32 as PyTorch's kernels add, has partial sums that grow like
-    /// sqrt(k) and an error of standard deviation eps sqrt(n) / 4.9 times the result's root mean square (each addition errs
-    /// uniformly within half a unit); the largest of some thousand results is within five standard deviations: eps sqrt(n)
-    /// rms. Where the result y itself is larger than that, so were its partial sums, k y / n on the average: then |y| takes the
-    /// place of rms (standard deviation eps sqrt(n) / 6 |y|). The fp32 functions (exp, sqrt, division) add a few eps; 4 eps rms is allowed for them.
+    /// each time and agree with the reference's within the bound that <see cref="Agreement"/> derives.
     /// </summary>
     protected void Agree(DType type, int terms, Action<OpRun> operation)
     {
@@ -58,16 +51,10 @@ public abstract class OpTests : IDisposable
 
     static void AssertClose(string name, Tensor tensor, float[] expected, float[] actual, int terms)
     {
-        double rms = Math.Sqrt(expected.Average(v => (double)v * v));
-        double unit = tensor.Type switch { DType.F16 => Math.Pow(2, -10), DType.BF16 => Math.Pow(2, -7), _ => Math.Pow(2, -23) };
-        double smallest = tensor.Type == DType.F16 ? Math.Pow(2, -24) : 0; // spacing of the subnormal numbers
-        for (int i = 0; i < expected.Length; i++)
-        {
-            if (expected[i].Equals(actual[i])) continue; // infinities too
-            double tolerance = unit * Math.Abs(expected[i]) + smallest + Math.Pow(2, -23) * (4 + Math.Sqrt(terms)) * Math.Max(rms, Math.Abs(expected[i]));
-            double error = Math.Abs((double)actual[i] - expected[i]);
-            Assert.True(error <= tolerance, $"{name}[{i}] of {tensor} is {actual[i]:g9}, expected {expected[i]:g9}: error {error:g3}, tolerance {tolerance:g3}");
-        }
+        int i = Agreement.FirstDifference(tensor.Type, expected, actual, terms);
+        if (i < 0) return;
+        double tolerance = Agreement.Tolerance(tensor.Type, expected[i], Agreement.RootMeanSquare(expected), terms);
+        Assert.Fail($"{name}[{i}] of {tensor} is {actual[i]:g9}, expected {expected[i]:g9}: error {Math.Abs((double)actual[i] - expected[i]):g3}, tolerance {tolerance:g3}");
     }
 
     /// <summary>

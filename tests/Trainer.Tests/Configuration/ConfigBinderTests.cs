@@ -112,6 +112,9 @@ public sealed class ConfigBinderTests
     public void Deep_nesting_is_refused() => Assert.Contains("deep", Problem("unet: " + string.Concat(Enumerable.Repeat("{a: ", 50)) + "1" + new string('}', 50)), StringComparison.Ordinal);
 
     [Fact]
+    public void A_tag_that_is_no_uri_is_refused() => Assert.Contains("not YAML", Problem("!!c'st[a\ts"), StringComparison.Ordinal);
+
+    [Fact]
     public void Any_text_gives_settings_or_a_message() => Gen.String[Gen.Char["abc:-[]{}\"'#&*!|> \n\tsteps1,.~%@`"], 0, 60].Sample(text =>
     {
         try { Parse(text); }

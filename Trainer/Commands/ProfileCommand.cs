@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using CommonCanvas.Models;
+using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Profiling;
+
+namespace CommonCanvas.Trainer.Commands;
+
+/// <summary><c>profile</c>: times a training step on random inputs.</summary>
+public sealed class ProfileCommand
+{
+    static readonly JsonSerializerOptions json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    readonly Option<string> shape = Options.Word("--shape", "Size of the U-Net.", "small", "tiny", "small", "sd2");
+    readonly Option<int> latent = Options.Whole("--latent", "Height and width of the latents.", 32, 8, 256);
+    readonly Option<int> batch = Options.Whole("--batch", "Samples of a step.", 4, 1, 4096);
+    readonly Option<int> steps = Options.Whole("--steps", "Steps that are timed; the median counts.", 5, 1, 100_000);
+    readonly Option<int> warmup = Options.Whole("--warmup", "Steps before them.", 1, 0, 1000);
+    readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "bf16");
+    readonly Option<bool> forwardOnly = new("--forward-only") { Description = "Leave out backward and AdamW." };
+    readonly Option<bool> asJson = new("--json") { Description = "Print one line of JSON instead of tables." };
+    readonly Runner runner;
+
+    /// <summary>Defines the command.</summary>
+    public ProfileCommand(Runner runner)
+    {
+        this.runner = runner;
+        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson };
+        runner.Bind(Command, Run);
+    }
+
+    /// <summary>The command.</summary>
+    public Command Command { get; }
+
+    /// <summary>The U-Net of a name.</summary>
+    public static UNetConfig Shape(string name) => name switch
+    {
+        "tiny" => UNetConfig.Tiny,
+        "small" => UNetConfig.Small,
+        _ => UNetConfig.Sd2,
+    };
+
+    int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        bool forward = parsed.GetValue(forwardOnly), onlyJson = parsed.GetValue(asJson);
+        int threads = runner.Threads(parsed);
+        var device = OpsFactory.Create("cpu", threads);
+        var type = parsed.GetValue(precision) == "bf16" ? DType.BF16 : DType.F32;
+        int size = parsed.GetValue(batch);
+        var timed = onlyJson ? null : new TimedOps(device);
+        using var step = new ProfiledStep((IOps?)timed ?? device, Shape(parsed.GetValue(shape)!), type, parsed.GetValue(latent), size, forward);
+        for (int i = 0; i < parsed.GetValue(warmup); i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            step.Run();
+        }
+        timed?.Reset();
+        var times = new List<double>();
+        for (int i = 0; i < parsed.GetValue(steps); i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            times.Add(step.Run());
+        }
+        times.Sort();
+        double median = times[times.Count / 2];
+        if (timed is not null) OperationTable.Print(runner.Console, timed, times.Count, Peaks.Measure(threads));
+        var line = new JsonObject
+        {
+            ["peer"] = $"CommonCanvas {typeof(App).Assembly.GetName().Version?.ToString(3)} {device.Name}",
+            ["shape"] = parsed.GetValue(shape),
+            ["parameters"] = step.Parameters,
+            ["latent"] = parsed.GetValue(latent),
+            ["batch"] = size,
+            ["dtype"] = parsed.GetValue(precision),
+            ["forward_only"] = forward,
+            ["threads"] = threads,
+            ["step_s"] = Math.Round(median, 4),
+            ["min_s"] = Math.Round(times[0], 4),
+            ["images_per_s"] = Math.Round(size / median, 3),
+            ["peak_rss_mib"] = Memory.PeakResidentBytes() >> 20,
+            ["loss"] = Math.Round(step.Loss, 4),
+        };
+        if (onlyJson) runner.Console.Line(line.ToJsonString(json));
+        else runner.Console.Line(FormattableString.Invariant($"{median:F4} s a step (fastest {times[0]:F4}), {size / median:F3} images/s, peak memory {Memory.PeakResidentBytes() >> 20} MiB"));
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,31 @@
+using System.Globalization;
+using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Terminal;
+using Spectre.Console;
+
+namespace CommonCanvas.Trainer.Profiling;
+
+/// <summary>A table of what each operation cost, beside what the machine can do.</summary>
+public static class OperationTable
+{
+    /// <summary>Prints one row for each operation, the longest first.</summary>
+    /// <param name="console">Where to.</param>
+    /// <param name="timed">The device that was watched.</param>
+    /// <param name="steps">Steps since it was reset; figures are per step.</param>
+    /// <param name="peaks">Measured peaks.</param>
+    public static void Print(AppConsole console, TimedOps timed, int steps, Peaks peaks)
+    {
+        var table = new Table().Border(TableBorder.Simple);
+        table.AddColumn("operation");
+        foreach (string heading in new[] { "calls", "ms", "share %", "GFLOP/s", "% of peak", "GB/s", "% of peak" }) table.AddColumn(new TableColumn(heading).RightAligned());
+        double total = timed.Total.TotalSeconds;
+        foreach (var row in timed.Rows)
+            table.AddRow(row.Name, Text((double)row.Calls / steps, "F0"), Text(row.Time.TotalMilliseconds / steps, "F2"), Text(100 * row.Time.TotalSeconds / total, "F1"),
+                Text(row.GigaflopsPerSecond, "F1"), Text(100 * row.GigaflopsPerSecond / peaks.Gigaflops, "F0"), Text(row.GigabytesPerSecond, "F1"), Text(100 * row.GigabytesPerSecond / peaks.Gigabytes, "F0"));
+        console.Ansi.Write(table);
+        console.Line(string.Create(CultureInfo.InvariantCulture,
+            $"All operations: {1000 * total / steps:F1} ms a step. Measured peaks: {peaks.Gigaflops:F0} GFLOP/s fp32, {peaks.Gigabytes:F1} GB/s. Figures are per step; bytes are the least that must be moved."));
+    }
+
+    static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

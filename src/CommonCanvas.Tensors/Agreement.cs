@@ -1,0 +1,48 @@
+namespace CommonCanvas.Tensors;
+
+/// <summary>
+/// How far a device's result may be from the reference's, which sums in fp64 and rounds once.
+///
+/// Rounding to the output's type may fall on the other side of a tie: one unit in the last place, eps |y|. A sum of n
+/// products of random sign, added one after another in fp32 as PyTorch's kernels add, has partial sums that grow like
+/// sqrt(k) and an error of standard deviation eps sqrt(n) / 4.9 times the result's root mean square (each addition errs
+/// uniformly within half a unit); the largest of some thousand results is within five standard deviations: eps sqrt(n) rms.
+/// The fp32 functions (exp, sqrt, division) add a few eps; 4 eps rms is allowed for them.
+/// </summary>
+static class Agreement
+{
+    static readonly double SingleUnit = Math.Pow(2, -23);
+
+    /// <summary>Root mean square of a result.</summary>
+    public static double RootMeanSquare(ReadOnlySpan<float> values)
+    {
+        double sum = 0;
+        foreach (float value in values) sum += (double)value * value;
+        return Math.Sqrt(sum / values.Length);
+    }
+
+    /// <summary>The largest error of an element.</summary>
+    /// <param name="type">Type that the result was rounded to.</param>
+    /// <param name="expected">The reference's value.</param>
+    /// <param name="rms">Root mean square of the reference's result.</param>
+    /// <param name="terms">Length of the longest sum.</param>
+    public static double Tolerance(DType type, double expected, double rms, long terms)
+    {
+        double unit = type switch { DType.F16 => Math.Pow(2, -10), DType.BF16 => Math.Pow(2, -7), _ => SingleUnit };
+        double subnormal = type == DType.F16 ? Math.Pow(2, -24) : 0; // their spacing
+        return unit * Math.Abs(expected) + subnormal + SingleUnit * (4 + Math.Sqrt(terms)) * rms;
+    }
+
+    /// <summary>The first element that differs by more than the tolerance, or -1; infinities and not-a-number must be the same.</summary>
+    public static int FirstDifference(DType type, ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, long terms)
+    {
+        double rms = RootMeanSquare(expected);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (expected[i].Equals(actual[i])) continue;
+            bool close = Math.Abs((double)actual[i] - expected[i]) <= Tolerance(type, expected[i], rms, terms);
+            if (!close) return i;
+        }
+        return -1;
+    }
+}

@@ -1,0 +1,75 @@
+namespace CommonCanvas.Tensors;
+
+/// <summary>Operations with weights, and attention.</summary>
+public abstract partial class OpsDecorator
+{
+    /// <inheritdoc/>
+    public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y) => // 2 M I O
+        Run(nameof(LinearForward), [Reads(x), Reads(weight), Reads(bias), Reads(residual), Writes(y)],
+            () => new(2.0 * x.Count * weight[0], weight[1]),
+            (ops, at) => ops.LinearForward(at(x), at(weight), at(bias), at(residual), at(y)));
+
+    /// <inheritdoc/>
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias) => // 2 M I O for each of dX and dWeight, M O for dBias
+        Run(nameof(LinearBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Updates(dWeight), Updates(dBias)],
+            () => new(2.0 * x.Count * weight[0] * Present(dX, dWeight) + dY.Count * Present(dBias), Math.Max(x.Rows, weight[0])),
+            (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(dX), at(dWeight), at(dBias)));
+
+    /// <inheritdoc/>
+    public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y) => // 2 B Ho Wo O k k I
+        Run(nameof(ConvForward), [Reads(x), Reads(weight), Reads(bias), Reads(perSample), Reads(residual), Writes(y)],
+            () => new(2.0 * y.Rows * weight.Count, weight.Count / weight[0]),
+            (ops, at) => ops.ConvForward(at(x), at(weight), at(bias), at(perSample), at(residual), geometry, at(y)));
+
+    /// <inheritdoc/>
+    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample) =>
+        // 2 B Ho Wo O k k I for each of dX and dWeight, B Ho Wo O for each of dBias and dPerSample
+        Run(nameof(ConvBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Updates(dWeight), Updates(dBias), Writes(dPerSample)],
+            () => new(2.0 * dY.Rows * weight.Count * Present(dX, dWeight) + dY.Count * Present(dBias, dPerSample), Math.Max(dY.Rows, weight.Count / x[3])),
+            (ops, at) => ops.ConvBackward(at(x), at(weight), at(dY), geometry, at(dX), at(dWeight), at(dBias), at(dPerSample)));
+
+    /// <inheritdoc/>
+    public void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd) =>
+        // an element: 1 for the mean, 3 for the variance, 4 to normalise, 4 for SiLU
+        Run(nameof(GroupNormForward), [Reads(x), Reads(gamma), Reads(beta), Writes(y), Writes(mean), Writes(rstd)],
+            () => new((silu ? 12.0 : 8.0) * x.Count, x.Count / mean.Count),
+            (ops, at) => ops.GroupNormForward(at(x), at(gamma), at(beta), groups, eps, silu, at(y), at(mean), at(rstd)));
+
+    /// <inheritdoc/>
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta) =>
+        // an element: 2 to normalise, 3 for dGamma and dBeta, 4 for the averages, 4 for dX; 10 for SiLU's slope
+        Run(nameof(GroupNormBackward), [Reads(x), Reads(gamma), Reads(beta), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Updates(dGamma), Updates(dBeta)],
+            () => new((silu ? 23.0 : 13.0) * x.Count, Math.Max(x.Count / mean.Count, x.Rows)),
+            (ops, at) => ops.GroupNormBackward(at(x), at(gamma), at(beta), at(mean), at(rstd), at(dY), groups, silu, at(dX), at(dGamma), at(dBeta)));
+
+    /// <inheritdoc/>
+    public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd) => // as GroupNorm
+        Run(nameof(LayerNormForward), [Reads(x), Reads(gamma), Reads(beta), Writes(y), Writes(mean), Writes(rstd)],
+            () => new(8.0 * x.Count, x.Channels),
+            (ops, at) => ops.LayerNormForward(at(x), at(gamma), at(beta), eps, at(y), at(mean), at(rstd)));
+
+    /// <inheritdoc/>
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta) => // as GroupNorm
+        Run(nameof(LayerNormBackward), [Reads(x), Reads(gamma), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Updates(dGamma), Updates(dBeta)],
+            () => new(13.0 * x.Count, Math.Max(x.Rows, x.Channels)),
+            (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(dX), at(dGamma), at(dBeta)));
+
+    /// <inheritdoc/>
+    public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp) =>
+        // two products of 2 C for each pair of query and key; the softmax, 4 for each pair and head
+        Run(nameof(AttentionForward), [Reads(q), Reads(k), Reads(v), Writes(y), Writes(logSumExp)],
+            () => new(Pairs(q, k, causal) * (4.0 * q[2] + 4.0 * heads), q[2] / heads + k[1]),
+            (ops, at) => ops.AttentionForward(at(q), at(k), at(v), heads, causal, at(y), at(logSumExp)));
+
+    /// <inheritdoc/>
+    public void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV) =>
+        // five products of 2 C for each pair: scores, dY v, dQ, dK, dV; exp and dS, 5 for each pair and head
+        Run(nameof(AttentionBackward), [Reads(q), Reads(k), Reads(v), Reads(y), Reads(logSumExp), Reads(dY), Writes(dQ), Writes(dK), Writes(dV)],
+            () => new(Pairs(q, k, causal) * ((4.0 + 2.0 * Present(dQ, dK, dV)) * q[2] + 5.0 * heads), q[2] / heads + Math.Max(q[1], k[1])),
+            (ops, at) => ops.AttentionBackward(at(q), at(k), at(v), at(y), at(logSumExp), at(dY), heads, causal, at(dQ), at(dK), at(dV)));
+
+    /// <summary>Pairs of a query and a key that it sees, in the batch.</summary>
+    static double Pairs(Tensor q, Tensor k, bool causal) => q[0] * (causal ? q[1] * (q[1] + 1.0) / 2 : (double)q[1] * k[1]);
+
+    static int Present(Tensor a, Tensor b = default, Tensor c = default) => (a.IsNone ? 0 : 1) + (b.IsNone ? 0 : 1) + (c.IsNone ? 0 : 1);
+}
