@@ -19,6 +19,7 @@ public static class App
         var quickstart = new QuickstartCommand(run);
         quickstart.MakeDefault(root);
         root.Add(quickstart.Command);
+        root.Add(new SampleCommand(run).Command);
         root.Add(new ProfileCommand(run).Command);
         root.Add(new DoctorCommand(run).Command);
 
