@@ -1,5 +1,6 @@
 using System.Globalization;
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace CommonCanvas.Trainer.Configuration;
@@ -30,17 +31,22 @@ public abstract record ConfigNode(string Place)
     public static Mapping Parse(string text, string source)
     {
         var stream = new YamlStream();
-        try { stream.Load(new StringReader(text)); }
+        try
+        {
+            RefuseHostile(text, source);
+            stream.Load(new StringReader(text));
+        }
         catch (YamlException e) { throw new ConfigException($"{source}: line {e.Start.Line}: {e.Message}"); }
-        // YamlDotNet's scanner lets other exceptions escape on some malformed texts.
-        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or FormatException) { throw new ConfigException($"{source}: not valid YAML"); }
-        // The parser lets its own argument checks through, for example for a tag that is no URI.
-        catch (ArgumentException e) { throw new ConfigException($"{source}: not YAML: {e.Message}"); }
+        // Text that is not YAML also trips the parser's own checks: a tag that is no URI, a scanner in no known state.
+        catch (Exception e) when (e is not ConfigException and not OutOfMemoryException)
+        {
+            throw new ConfigException($"{source}: not YAML: {e.Message}");
+        }
         if (stream.Documents.Count == 0) return new Mapping("line 1");
         if (stream.Documents.Count > 1) throw new ConfigException($"{source}: holds {stream.Documents.Count} documents; remove the '---' between them");
         if (stream.Documents[0].RootNode is not YamlMappingNode root)
             throw new ConfigException($"{source}: line {stream.Documents[0].RootNode.Start.Line}: a configuration consists of lines 'key: value'");
-        return (Mapping)Convert(root, source, 0);
+        return (Mapping)Convert(root, source);
     }
 
     /// <summary>Reads one value as YAML: <c>3</c>, <c>[1, 2]</c>, <c>text</c>.</summary>
@@ -83,11 +89,28 @@ public abstract record ConfigNode(string Place)
         _ => throw new InvalidOperationException(),
     };
 
-    static ConfigNode Convert(YamlNode node, string source, int depth)
+    /// <summary>
+    /// Looks at the parser's events alone, since building the document's tree is recursive: a deep one would overflow the
+    /// stack, and aliases of aliases would fill the memory.
+    /// </summary>
+    static void RefuseHostile(string text, string source)
+    {
+        const int Around = 3; // stream, document, outermost mapping
+        var parser = new Parser(new StringReader(text));
+        for (int depth = 0; parser.MoveNext();)
+        {
+            var now = parser.Current!;
+            depth += now.NestingIncrease;
+            string place = $"{source}: line {now.Start.Line}";
+            if (depth > MaxDepth + Around) throw new ConfigException($"{place}: nested more than {MaxDepth} deep");
+            if (now is AnchorAlias or NodeEvent { Anchor.IsEmpty: false })
+                throw new ConfigException($"{place}: anchors and aliases are not supported; write the value out");
+        }
+    }
+
+    static ConfigNode Convert(YamlNode node, string source)
     {
         string place = $"line {node.Start.Line}";
-        if (depth > MaxDepth) throw new ConfigException($"{source}: {place}: nested more than {MaxDepth} deep");
-        if (!node.Anchor.IsEmpty) throw new ConfigException($"{source}: {place}: anchors and aliases are not supported; write the value out");
         switch (node)
         {
             case YamlMappingNode mapping:
@@ -95,11 +118,11 @@ public abstract record ConfigNode(string Place)
                 foreach (var (key, value) in mapping.Children)
                 {
                     if (key is not YamlScalarNode { Value: { } name }) throw new ConfigException($"{source}: line {key.Start.Line}: a key must be a word");
-                    result.Entries.Add(name, Convert(value, source, depth + 1));
+                    result.Entries.Add(name, Convert(value, source));
                 }
                 return result;
             case YamlSequenceNode sequence:
-                return new List(place, [.. sequence.Children.Select(c => Convert(c, source, depth + 1))]);
+                return new List(place, [.. sequence.Children.Select(c => Convert(c, source))]);
             case YamlScalarNode scalar:
                 bool quoted = scalar.Style is ScalarStyle.SingleQuoted or ScalarStyle.DoubleQuoted or ScalarStyle.Literal or ScalarStyle.Folded;
                 bool none = !quoted && scalar.Value is null or "" or "~" or "null";
