@@ -12,7 +12,7 @@ public readonly record struct TextOutput(Tensor LastHiddenState, Tensor Penultim
 /// transformers' CLIPTextModel: embeddings, causal transformer layers with a norm before each part, a final norm. Forward
 /// only: the recipe does not train it.
 /// </summary>
-public sealed class ClipTextModel : Layer, IDisposable
+public sealed class ClipTextModel : Model
 {
     /// <summary>Base name of its weights' files.</summary>
     public const string FileName = "model";
@@ -27,10 +27,10 @@ public sealed class ClipTextModel : Layer, IDisposable
     /// <param name="config">Its shape.</param>
     /// <param name="ops">The device.</param>
     /// <param name="type">Compute precision.</param>
-    public ClipTextModel(ClipTextConfig config, IOps ops, DType type) : base(new LayerContext(ops, Training: false))
+    public ClipTextModel(ClipTextConfig config, IOps ops, DType type) : base(new LayerContext(ops, training: false))
     {
         Config = config;
-        var context = new LayerContext(ops, Training: false);
+        var context = Context;
         var root = Parameters.Root["text_model"];
         Parameters.BeginUnit("embeddings");
         tokens = root["embeddings.token_embedding"].Table(config.VocabSize, config.HiddenSize);
@@ -49,35 +49,27 @@ public sealed class ClipTextModel : Layer, IDisposable
     /// <summary>Its shape.</summary>
     public ClipTextConfig Config { get; }
 
-    /// <summary>Its weights.</summary>
-    public ParameterSet Parameters { get; } = new();
-
     /// <summary>Reads config.json and weights of a transformers folder, with the prefix <c>text_model.</c> or without.</summary>
     /// <exception cref="InvalidDataException">Unsupported settings, or weights that do not fit them.</exception>
     public static ClipTextModel FromFolder(string folder, IOps ops, DType type)
     {
         var model = new ClipTextModel(ClipTextConfig.Load(folder), ops, type);
-        try
-        {
-            // older versions store the positions 0, 1, 2 ...; other classes add a projection
-            model.Parameters.Load(folder, name => name[Prefix.Length..],
-                name => name.EndsWith("embeddings.position_ids", StringComparison.Ordinal) || name == "text_projection.weight");
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        model.LoadOrDispose(folder);
         return model;
     }
 
-    /// <summary>Writes config.json and weights as transformers reads them.</summary>
-    public void SaveFolder(string folder, SafetensorsType type = SafetensorsType.F32)
-    {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "config.json"), Config.ToJson());
-        Parameters.Save(Path.Combine(folder, FileName + ".safetensors"), type);
-    }
+    /// <inheritdoc/>
+    protected override string ConfigJson => Config.ToJson();
+
+    /// <inheritdoc/>
+    protected override string WeightsName => FileName;
+
+    /// <summary>transformers 5 leaves the prefix out.</summary>
+    protected override string? OtherName(string name) => name[Prefix.Length..];
+
+    /// <summary>Older versions store the positions 0, 1, 2 ...; other classes add a projection.</summary>
+    protected override bool Tolerates(string name) =>
+        name.EndsWith("embeddings.position_ids", StringComparison.Ordinal) || name == "text_projection.weight";
 
     /// <summary>Encodes token ids I32[B, T], T at most the model's positions; ids are checked against the vocabulary.</summary>
     public TextOutput Forward(Tensor ids)
@@ -126,9 +118,6 @@ public sealed class ClipTextModel : Layer, IDisposable
             if (ids[i] > ids[best]) best = i;
         return best;
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => Parameters.Dispose();
 }
 
 /// <summary>A layer of CLIP's text encoder: causal attention and two linear layers, each behind a norm and with a residual.</summary>

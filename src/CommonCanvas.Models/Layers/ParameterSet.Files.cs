@@ -36,7 +36,7 @@ public sealed partial class ParameterSet
         {
             var values = new float[parameter.Count];
             file.ReadFloats(name, values);
-            Write(parameter, parameter.IsPermuted ? ToMemory(parameter, values) : values);
+            Write(parameter, ToMemory(parameter, values));
         }
         RefreshCompute();
     }
@@ -45,11 +45,18 @@ public sealed partial class ParameterSet
     /// Writes weights as one safetensors file in diffusers' layout. <paramref name="source"/> is <see cref="Master"/>, an
     /// average of it or another flat F32 buffer; left out, the weights as they are kept.
     /// </summary>
-    public void Save(string path, SafetensorsType type = SafetensorsType.F32, Tensor source = default)
+    public void Save(string path, DType type = DType.F32, Tensor source = default)
     {
         var from = source.IsNone ? Master : source;
+        var stored = type switch
+        {
+            DType.F32 => SafetensorsType.F32,
+            DType.F16 => SafetensorsType.F16,
+            DType.BF16 => SafetensorsType.BF16,
+            _ => throw new ArgumentException($"weights cannot be stored as {type}", nameof(type)),
+        };
         SafetensorsWriter.Write(path, parameters.Select(parameter =>
-            SafetensorsItem.Floats(parameter.Name, [.. parameter.FileShape.Select(d => (long)d)], () => ToFile(parameter, from), type)), SafetensorsWriter.PyTorch);
+            SafetensorsItem.Floats(parameter.Name, [.. parameter.FileShape.Select(d => (long)d)], () => ToFile(parameter, from), stored)));
     }
 
     /// <summary>A parameter's values, F32, in the order of files.</summary>
@@ -69,8 +76,16 @@ public sealed partial class ParameterSet
         return Swap(values, o, k, i);
     }
 
+    /// <summary>Sets a parameter from values in the order of files; compute precision follows by <see cref="RefreshCompute"/>.</summary>
+    public void Assign(Parameter parameter, float[] values)
+    {
+        if (values.Length != parameter.Count) throw new ArgumentException($"{parameter.Name} has {parameter.Count} elements; {values.Length} were given");
+        Write(parameter, ToMemory(parameter, values));
+    }
+
     static float[] ToMemory(Parameter parameter, float[] values)
     {
+        if (!parameter.IsPermuted) return values;
         var (o, k, i) = (parameter.Shape[0], parameter.Shape[1] * parameter.Shape[2], parameter.Shape[3]);
         return Swap(values, o, i, k);
     }

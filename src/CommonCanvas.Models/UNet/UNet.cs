@@ -6,7 +6,7 @@ namespace CommonCanvas.Models;
 /// The U-Net of latent diffusion: diffusers' UNet2DConditionModel as Stable Diffusion 1 and 2 configure it. Predicts the
 /// noise (or velocity, or sample) in a latent from the latent, the timestep and the text's embeddings.
 /// </summary>
-public sealed class UNet : Layer, IDisposable
+public sealed partial class UNet : Model
 {
     /// <summary>Base name of its weights' files.</summary>
     public const string FileName = "diffusion_pytorch_model";
@@ -25,10 +25,11 @@ public sealed class UNet : Layer, IDisposable
     /// <param name="ops">The device.</param>
     /// <param name="type">Compute precision.</param>
     /// <param name="training">Whether Backward will be called.</param>
-    public UNet(UNetConfig config, IOps ops, DType type, bool training) : base(new LayerContext(ops, training))
+    public UNet(UNetConfig config, IOps ops, DType type, bool training) : this(config, new LayerContext(ops, training), type) { }
+
+    UNet(UNetConfig config, LayerContext context, DType type) : base(context)
     {
         Config = config;
-        var context = Context;
         var root = Parameters.Root;
         int levels = config.BlockOutChannels.Count;
         int[] channels = [.. config.BlockOutChannels];
@@ -52,7 +53,7 @@ public sealed class UNet : Layer, IDisposable
         Parameters.BeginUnit("out");
         normOut = new(context, root["conv_norm_out"], channels[0], config.NormGroups, config.NormEps, silu: true);
         convOut = new(context, root["conv_out"], channels[0], config.OutChannels, ConvGeometry.Same3);
-        Parameters.Allocate(ops, type, training);
+        Parameters.Allocate(Ops, type, context.Training);
         int skipCount = levels * (config.LayersPerBlock + 1);
         (skips, dSkips) = (new SkipStack(skipCount), new SkipStack(skipCount));
     }
@@ -60,30 +61,20 @@ public sealed class UNet : Layer, IDisposable
     /// <summary>Its shape.</summary>
     public UNetConfig Config { get; }
 
-    /// <summary>Its weights.</summary>
-    public ParameterSet Parameters { get; } = new();
-
     /// <summary>Reads config.json and weights of a diffusers folder.</summary>
     /// <exception cref="InvalidDataException">Unsupported settings, or weights that do not fit them.</exception>
     public static UNet FromFolder(string folder, IOps ops, DType type, bool training)
     {
         var model = new UNet(UNetConfig.Load(folder), ops, type, training);
-        try { model.Parameters.Load(folder); }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        model.LoadOrDispose(folder);
         return model;
     }
 
-    /// <summary>Writes config.json and weights as diffusers reads them; <paramref name="source"/> as in <see cref="ParameterSet.Save"/>.</summary>
-    public void SaveFolder(string folder, SafetensorsType type = SafetensorsType.F32, Tensor source = default)
-    {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "config.json"), Config.ToJson());
-        Parameters.Save(Path.Combine(folder, FileName + ".safetensors"), type, source);
-    }
+    /// <inheritdoc/>
+    protected override string ConfigJson => Config.ToJson();
+
+    /// <inheritdoc/>
+    protected override string WeightsName => FileName;
 
     /// <summary>
     /// The prediction [B, H, W, OutChannels] for sample [B, H, W, InChannels], timesteps F32[B] and text [B, T,
@@ -91,13 +82,15 @@ public sealed class UNet : Layer, IDisposable
     /// </summary>
     public Tensor Forward(Tensor sample, Tensor timesteps, Tensor textEmbeddings)
     {
-        activatedTime = time.Forward(timesteps, sample.Type);
-        text = Keep(textEmbeddings);
+        skips.Release(Arena);
+        dSkips.Release(Arena);
+        var t = time.Forward(timesteps, sample.Type);
         skips.Push(convIn.Forward(sample));
-        foreach (var block in down) block.Forward(activatedTime, textEmbeddings, skips);
-        var h = mid.Forward(skips.Top, activatedTime, textEmbeddings);
-        foreach (var block in up) h = block.Forward(h, activatedTime, textEmbeddings, skips);
-        activatedTime = HandOn(activatedTime);
+        foreach (var block in down) block.Forward(t, textEmbeddings, skips);
+        var h = mid.Forward(skips.Top, t, textEmbeddings);
+        foreach (var block in up) h = block.Forward(h, t, textEmbeddings, skips);
+        HandOn(ref activatedTime, t);
+        Keep(ref text, textEmbeddings);
         var normed = normOut.Forward(h);
         Arena.Release(h);
         var y = convOut.Forward(normed);
@@ -144,55 +137,5 @@ public sealed class UNet : Layer, IDisposable
         Arena.Drop(ref text);
         unitDone?.Invoke(0);
         return (dSample, dText);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => Parameters.Dispose();
-}
-
-/// <summary>diffusers' Timesteps and TimestepEmbedding, and the SiLU that every residual block applies to the result.</summary>
-sealed class TimeEmbedding : Layer
-{
-    readonly Linear linear1, linear2;
-    readonly int channels;
-    readonly bool flip;
-    readonly float shift;
-    Tensor hidden, embedded;
-
-    public TimeEmbedding(LayerContext context, ParameterScope scope, UNetConfig config) : base(context)
-    {
-        (channels, flip, shift) = (config.BlockOutChannels[0], config.FlipSinToCos, config.FreqShift);
-        linear1 = new(context, scope["linear_1"], channels, config.TimeEmbeddingDim);
-        linear2 = new(context, scope["linear_2"], config.TimeEmbeddingDim, config.TimeEmbeddingDim);
-    }
-
-    /// <summary>SiLU(embedding) [B, 4 C] of timesteps F32[B].</summary>
-    public Tensor Forward(Tensor timesteps, DType type)
-    {
-        var waves = Arena.Rent(type, timesteps[0], channels);
-        Ops.TimestepEmbedding(timesteps, flip, shift, waves);
-        var h = linear1.Forward(waves);
-        Arena.Release(waves);
-        var activated = Arena.RentLike(h);
-        Ops.ActivationForward(h, Activation.Silu, activated);
-        var e = linear2.Forward(activated);
-        Arena.Release(activated);
-        var y = Arena.RentLike(e);
-        Ops.ActivationForward(e, Activation.Silu, y);
-        (hidden, embedded) = (HandOn(h), HandOn(e));
-        return y;
-    }
-
-    public void Backward(Tensor dY)
-    {
-        var d = Arena.RentLike(dY);
-        Ops.ActivationBackward(embedded, Activation.Silu, dY, d);
-        var dActivated = linear2.Backward(d);
-        Ops.ActivationBackward(hidden, Activation.Silu, dActivated, d);
-        linear1.Backward(d, needInput: false);
-        Arena.Release(dActivated);
-        Arena.Release(d);
-        Arena.Drop(ref hidden);
-        Arena.Drop(ref embedded);
     }
 }

@@ -19,6 +19,12 @@ sealed class SkipStack(int capacity)
         tensors[Count] = default;
         return tensor;
     }
+
+    /// <summary>Gives back what an interrupted Forward or Backward left.</summary>
+    public void Release(Arena arena)
+    {
+        while (Count > 0) arena.Release(Pop());
+    }
 }
 
 /// <summary>One resolution on the way down: residual blocks, each followed by a transformer where there are any, then the downsampler.</summary>

@@ -1,0 +1,48 @@
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Models;
+
+/// <summary>y = x W^T + b, plus a residual where one is given. x [..., inputs].</summary>
+public sealed class Linear : Layer
+{
+    readonly Parameter weight;
+    readonly Parameter? bias;
+    Tensor x;
+
+    /// <summary>Declares <c>weight</c> and, with a bias, <c>bias</c>.</summary>
+    /// <param name="context">Shared by the model.</param>
+    /// <param name="scope">Where the parameters are named.</param>
+    /// <param name="inputs">Width in.</param>
+    /// <param name="outputs">Width out.</param>
+    /// <param name="hasBias">Whether there is a bias.</param>
+    /// <param name="pointwise">Whether files hold it as a 1x1 convolution.</param>
+    public Linear(LayerContext context, ParameterScope scope, int inputs, int outputs, bool hasBias = true, bool pointwise = false) : base(context)
+    {
+        weight = scope.Matrix(outputs, inputs, pointwise);
+        bias = hasBias ? scope.Bias(outputs, inputs) : null;
+    }
+
+    /// <summary>[..., outputs]; the residual, of the result's shape, is optional.</summary>
+    public Tensor Forward(Tensor input, Tensor residual = default)
+    {
+        int outputs = weight.Shape[0];
+        var y = input.Rank switch
+        {
+            2 => Arena.Rent(input.Type, input[0], outputs),
+            3 => Arena.Rent(input.Type, input[0], input[1], outputs),
+            _ => Arena.Rent(input.Type, input[0], input[1], input[2], outputs),
+        };
+        Ops.LinearForward(input, weight.Value, bias?.Value ?? default, residual, y);
+        Keep(ref x, input);
+        return y;
+    }
+
+    /// <summary>The gradient of the input; none where it is not needed. The residual's is dY itself.</summary>
+    public Tensor Backward(Tensor dY, bool needInput = true)
+    {
+        var dX = needInput ? Arena.RentLike(x) : default;
+        Ops.LinearBackward(x, weight.Value, dY, dX, weight.Gradient, bias?.Gradient ?? default);
+        Arena.Drop(ref x);
+        return dX;
+    }
+}
