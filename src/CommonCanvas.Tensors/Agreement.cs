@@ -7,7 +7,8 @@ namespace CommonCanvas.Tensors;
 /// products of random sign, added one after another in fp32 as PyTorch's kernels add, has partial sums that grow like
 /// sqrt(k) and an error of standard deviation eps sqrt(n) / 4.9 times the result's root mean square (each addition errs
 /// uniformly within half a unit); the largest of some thousand results is within five standard deviations: eps sqrt(n) rms.
-/// The fp32 functions (exp, sqrt, division) add a few eps; 4 eps rms is allowed for them.
+/// Where the result y itself is larger than that, so were its partial sums, k y / n on the average: then |y| takes the place
+/// of rms (standard deviation eps sqrt(n) / 6 |y|). The fp32 functions (exp, sqrt, division) add a few eps; 4 eps rms is allowed for them.
 /// </summary>
 static class Agreement
 {
@@ -30,7 +31,7 @@ static class Agreement
     {
         double unit = type switch { DType.F16 => Math.Pow(2, -10), DType.BF16 => Math.Pow(2, -7), _ => SingleUnit };
         double subnormal = type == DType.F16 ? Math.Pow(2, -24) : 0; // their spacing
-        return unit * Math.Abs(expected) + subnormal + SingleUnit * (4 + Math.Sqrt(terms)) * rms;
+        return unit * Math.Abs(expected) + subnormal + SingleUnit * (4 + Math.Sqrt(terms)) * Math.Max(rms, Math.Abs(expected));
     }
 
     /// <summary>The first element that differs by more than the tolerance, or -1; infinities and not-a-number must be the same.</summary>
