@@ -88,7 +88,7 @@ public sealed class TokenizerFilesTests : IDisposable
         Assert.Contains("vocab.json", Assert.Throws<FileNotFoundException>(() => Tokenizers.Load(empty.Path)).Message, StringComparison.Ordinal);
     }
 
-    [Theory]
+    [Theory, Trait("Category", "Fuzz")]
     [InlineData("vocab.json")]
     [InlineData("merges.txt")]
     [InlineData("tokenizer_config.json")]
