@@ -34,6 +34,15 @@ public sealed class ClipTokenizerTests : IDisposable
         Assert.SkipWhen(texts == 0, "no reference cases");
     }
 
+    /// <summary>The carried vocabulary holds only the tokens and merges that can occur in the reference texts, under their own ids.</summary>
+    [Fact]
+    public void Carried_reference_texts_have_the_reference_ids()
+    {
+        string carried = Path.Combine(Golden.Carried, "clip-tokenizer");
+        var tokenizer = Tokenizers.Load(carried);
+        foreach (var (text, ids) in Cases(carried)) Assert.True(ids.SequenceEqual(tokenizer.Encode(text)), text);
+    }
+
     [Fact]
     public void Bytes_alone_encode_any_text()
     {
@@ -115,7 +124,7 @@ public sealed class ClipTokenizerTests : IDisposable
         Parallel.For(0, 2000, i => Assert.Equal(expected, tokenizer.Encode("a red circle on a blue square")));
     }
 
-    internal static IEnumerable<(string Text, int[] Ids)> Cases(string folder)
+    static IEnumerable<(string Text, int[] Ids)> Cases(string folder)
     {
         foreach (string line in File.ReadLines(Path.Combine(folder, "cases.jsonl")))
         {
