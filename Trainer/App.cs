@@ -19,6 +19,8 @@ public static class App
         var quickstart = new QuickstartCommand(run);
         quickstart.MakeDefault(root);
         root.Add(quickstart.Command);
+        root.Add(new PrecomputeCommand(run).Command);
+        root.Add(new TrainCommand(run).Command);
         root.Add(new SampleCommand(run).Command);
         root.Add(new ProfileCommand(run).Command);
         root.Add(new DoctorCommand(run).Command);

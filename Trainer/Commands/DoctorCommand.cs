@@ -36,7 +36,7 @@ public sealed class DoctorCommand
     {
         var problems = new List<string>();
         int threads = runner.Threads(parsed);
-        var device = OpsFactory.Create("cpu", threads);
+        using var device = OpsFactory.Create("cpu", threads);
         var table = new Table().Border(TableBorder.Simple).HideHeaders().AddColumn("").AddColumn("");
         void Row(string name, string value) => table.AddRow(Markup.Escape(name), Markup.Escape(value));
 

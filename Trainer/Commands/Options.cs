@@ -36,6 +36,9 @@ public static class Options
     /// <summary>A text that may be left out.</summary>
     public static Option<string?> Text(string name, string description) => new(name) { Description = description };
 
+    /// <summary><c>--set key=value</c>, any number of times.</summary>
+    public static Option<string[]> Set() => new("--set") { Description = "key=value over the configuration, dots between nested keys; may be given again and again.", HelpName = "key=value" };
+
     static double Number(ArgumentResult result, string name, double least, double most, bool whole)
     {
         string text = result.Tokens[0].Value;

@@ -76,6 +76,9 @@ public sealed class RunConfig
     /// <summary>The autoencoder's configuration in diffusers' words; without it the pipeline's is used.</summary>
     public JsonObject? Autoencoder { get; set; }
 
+    /// <summary>An autoencoder's run makes this text encoder where no pipeline gives one.</summary>
+    public TextEncoderConfig TextEncoder { get; set; } = new();
+
     /// <summary>What the U-Net learns.</summary>
     public ObjectiveConfig Objective { get; set; } = new();
 
@@ -117,6 +120,22 @@ public sealed class DataConfig
 
     /// <summary>SPDX id of the licence of every picture of a folder that does not say it itself.</summary>
     public string? Licence { get; set; }
+}
+
+/// <summary>A text encoder from scratch: a tokenizer learned from the captions and a fixed random vector for each token.</summary>
+public sealed class TextEncoderConfig
+{
+    /// <summary>Numbers per token.</summary>
+    [Between(8, 4096)]
+    public int HiddenSize { get; set; } = 128;
+
+    /// <summary>Tokens of a caption, begin and end included; longer captions are cut off.</summary>
+    [Between(4, 512)]
+    public int MaxTokens { get; set; } = 77;
+
+    /// <summary>Most tokens that the tokenizer learns.</summary>
+    [Between(514, 100_000)]
+    public int Vocabulary { get; set; } = 4096;
 }
 
 /// <summary>What the U-Net learns.</summary>

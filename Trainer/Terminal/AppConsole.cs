@@ -40,6 +40,10 @@ public sealed class AppConsole
     /// <summary>Writes a line of results.</summary>
     public void Line(string text = "") => Output.WriteLine(text);
 
-    /// <summary>Writes a line in Spectre's markup; plain where the output is no terminal.</summary>
-    public void Markup(string markup) => Ansi.MarkupLine(markup);
+    /// <summary>Writes a line for the person who watches; fits in above a moving display.</summary>
+    public void Note(string text)
+    {
+        if (Interactive) Ansi.MarkupLine("[grey]" + Markup.Escape(text) + "[/]");
+        else Line("  " + text);
+    }
 }

@@ -55,6 +55,10 @@ public sealed record AutoencoderConfig
         return From(ModelConfig.Read(path));
     }
 
+    /// <summary>Reads settings in diffusers' words; <paramref name="source"/> names them in messages.</summary>
+    /// <exception cref="InvalidDataException">Unknown keys or unsupported values, all listed.</exception>
+    public static AutoencoderConfig Parse(string json, string source) => From(ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(json), source));
+
     internal static AutoencoderConfig From(ModelConfig json)
     {
         json.Only("\"AutoencoderKL\"", "_class_name");

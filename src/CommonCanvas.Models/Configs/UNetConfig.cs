@@ -87,6 +87,10 @@ public sealed record UNetConfig
         return From(ModelConfig.Read(path));
     }
 
+    /// <summary>Reads settings in diffusers' words; <paramref name="source"/> names them in messages.</summary>
+    /// <exception cref="InvalidDataException">Unknown keys or unsupported values, all listed.</exception>
+    public static UNetConfig Parse(string json, string source) => From(ModelConfig.Parse(System.Text.Encoding.UTF8.GetBytes(json), source));
+
     internal static UNetConfig From(ModelConfig json)
     {
         json.Only("\"UNet2DConditionModel\"", "_class_name");

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Configuration;
+using CommonCanvas.Trainer.Runs;
+
+namespace CommonCanvas.Trainer.Commands;
+
+/// <summary><c>train</c>: a U-Net on shards, or an autoencoder on pictures, as a configuration says.</summary>
+public sealed class TrainCommand
+{
+    readonly Option<string?> config = Options.Text("--config", "Configuration file (YAML); configs/ has examples.");
+    readonly Option<string[]> set = Options.Set();
+    readonly Option<string?> data = Options.Text("--data", "Folder of shards or pictures; short for --set data.path=...");
+    readonly Option<string?> output = Options.Text("--out", "Run folder; short for --set output=...");
+    readonly Runner runner;
+
+    /// <summary>Defines the command.</summary>
+    public TrainCommand(Runner runner)
+    {
+        this.runner = runner;
+        Command = new Command("train", "Train a U-Net on precomputed shards, or an autoencoder on pictures. Goes on where an interrupted run stopped.") { config, set, data, output };
+        runner.Bind(Command, Run);
+    }
+
+    /// <summary>The command.</summary>
+    public Command Command { get; }
+
+    int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(config) is null && parsed.GetValue(set) is null or []) throw new ConfigException("train needs --config FILE; configs/ has examples");
+        var settings = ConfigLoader.Load<RunConfig>(parsed.GetValue(config), parsed.GetValue(set));
+        if (parsed.GetValue(data) is { } path) settings.Data.Path = path;
+        if (parsed.GetValue(output) is { } folder) settings.Output = folder;
+        using var device = OpsFactory.Create("cpu", runner.Threads(parsed));
+        var result = settings.Model == ModelKind.Autoencoder
+            ? new AutoencoderRun(settings, device, runner.Console).Run(cancellation)
+            : new UNetRun(settings, device, runner.Console).Run(cancellation);
+        if (!result.Finished)
+        {
+            runner.Console.Line($"Stopped after step {result.Steps} of {settings.Steps}; everything is saved in {result.Checkpoint}. The same command goes on from there.");
+            return ExitCode.Interrupted;
+        }
+        runner.Console.Line($"Done: {result.Steps} steps. The model is in {Path.Combine(settings.Output, ModelFolder.Name)}.");
+        return ExitCode.Done;
+    }
+}
