@@ -26,12 +26,13 @@ public sealed class UNetTests
         Slope.Check(ops, model.Parameters, run.Loss, (run.Sample, run.DSample), (run.Text, run.DText));
     }
 
+    public static TheoryData<string, DType> Devices => [.. Device.Names.SelectMany(name => new[] { (name, DType.F32), (name, DType.F16), (name, DType.BF16) })];
+
     [Theory]
-    [InlineData(DType.F32)]
-    [InlineData(DType.BF16)]
-    public void WarmStepAllocatesNothing(DType type)
+    [MemberData(nameof(Devices))]
+    public void WarmStepAllocatesNothing(string device, DType type)
     {
-        using var ops = new CpuOps();
+        using var ops = OpsFactory.Create(device);
         using var model = new UNet(Mini, ops, type, training: true);
         model.Parameters.Initialize(1);
         int live = ops.Arena.LiveBlocks;
