@@ -30,6 +30,34 @@ public sealed record Attribution(string Key, string Licence, string Credit)
         return counts;
     }
 
+    /// <summary>Counts the pictures of such a file by licence; empty where there is no file.</summary>
+    public static IReadOnlyDictionary<string, long> CountLicences(string path)
+    {
+        var counts = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        if (!File.Exists(path)) return counts;
+        using var reader = new StreamReader(path);
+        int field = 0, row = 0;
+        bool quoted = false;
+        var licence = new StringBuilder();
+        for (int c = reader.Read(); c >= 0; c = reader.Read())
+        {
+            if (c == '"') quoted = !quoted;
+            else if (quoted || c is not (',' or '\n'))
+            {
+                if (field == 1 && c != '\r') licence.Append((char)c);
+            }
+            else if (c == ',') field++;
+            else
+            {
+                string name = licence.Length == 0 ? "unknown" : licence.ToString();
+                if (row++ > 0) counts[name] = counts.GetValueOrDefault(name) + 1;
+                licence.Clear();
+                field = 0;
+            }
+        }
+        return counts;
+    }
+
     // A leading = + - @ would be a formula to a spreadsheet; names come from strangers, so such fields get an apostrophe.
     static string Quoted(string field)
     {

@@ -11,7 +11,9 @@ public static class MetricsLog
     {
         var curves = new SortedDictionary<string, List<(long, double)>>(StringComparer.Ordinal);
         if (!File.Exists(path)) return curves;
-        foreach (string line in File.ReadLines(path))
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(stream);
+        while (reader.ReadLine() is { } line)
         {
             if (Parse(Encoding.UTF8.GetBytes(line)) is not { } values || !values.Remove("step", out double step)) continue;
             foreach (var (name, value) in values)
