@@ -2,6 +2,7 @@ using System.CommandLine;
 using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Configuration;
 using CommonCanvas.Trainer.Runs;
+using CommonCanvas.Training;
 
 namespace CommonCanvas.Trainer.Commands;
 
@@ -40,7 +41,7 @@ public sealed class TrainCommand
             runner.Console.Line($"Stopped after step {result.Steps} of {settings.Steps}; everything is saved in {result.Checkpoint}. The same command goes on from there.");
             return ExitCode.Interrupted;
         }
-        runner.Console.Line($"Done: {result.Steps} steps. The model is in {Path.Combine(settings.Output, ModelFolder.Name)}.");
+        runner.Console.Line($"Done: {result.Steps} steps. The model is in {Path.Combine(settings.Output, ModelFolder.Name)}, the report in {Path.Combine(settings.Output, RunReport.FileName)}.");
         return ExitCode.Done;
     }
 }

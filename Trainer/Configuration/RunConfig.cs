@@ -102,10 +102,6 @@ public sealed class RunConfig
 
     /// <summary>Pictures made while training.</summary>
     public SamplingConfig Samples { get; set; } = new();
-
-    /// <summary>Steps between lines of metrics.</summary>
-    [Between(1)]
-    public int LogEvery { get; set; } = 10;
 }
 
 /// <summary>Where the samples come from.</summary>

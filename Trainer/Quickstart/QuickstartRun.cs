@@ -61,8 +61,10 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         RequireFinished(new UNetRun(unet, ops, console).Run(stop), stop);
 
         Phase(5, "The model draws from prompts, and image analysis checks what it drew");
-        var (seen, unseen) = SampleAndCheck(Path.Combine(unet.Output, ModelFolder.Name), stop);
-        var result = new QuickstartResult(accuracy, seen, unseen, clock.Elapsed.TotalSeconds, Memory.PeakResidentBytes());
+        var samples = SampleAndCheck(Path.Combine(unet.Output, ModelFolder.Name), stop);
+        var result = new QuickstartResult(accuracy, samples.Share(unseen: false), samples.Share(unseen: true), clock.Elapsed.TotalSeconds, Memory.PeakResidentBytes());
+        samples.Save(Samples);
+        new QuickstartReport(config, result, samples).Write(autoencoder.Output, unet.Output);
         File.WriteAllText(Path.Combine(config.Output, ResultFile), JsonSerializer.Serialize(result, indented));
         Summary(result);
         return result;
@@ -101,12 +103,10 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         return (double)right / count;
     }
 
-    (double Seen, double Unseen) SampleAndCheck(string model, CancellationToken stop)
+    CheckedSamples SampleAndCheck(string model, CancellationToken stop)
     {
         using var pipeline = LoadedPipeline.Load(model, ops, DType.F32);
-        Directory.CreateDirectory(Samples);
-        Scene[] seen = [.. Scene.Draw(config.Seed + 2, heldOut: false, config.Check.Count)], unseen = [.. Scene.Draw(config.Seed + 2, heldOut: true, config.Check.Count)];
-        Scene[] scenes = [.. seen, .. unseen];
+        Scene[] scenes = [.. Scene.Draw(config.Seed + 2, heldOut: false, config.Check.Count), .. Scene.Draw(config.Seed + 2, heldOut: true, config.Check.Count)];
         var request = new SampleRequest
         {
             Prompts = [.. scenes.Select(s => s.Caption)], Sampler = config.Check.Sampler, Steps = config.Check.Steps, Guidance = config.Check.Guidance,
@@ -114,35 +114,7 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         };
         int evaluations = (scenes.Length + request.BatchSize - 1) / request.BatchSize * SamplerFactory.Create(request.Sampler, pipeline.Scheduler, request.Steps).Timesteps.Count;
         var result = Progress.Run(console, $"Sampling {scenes.Length} pictures", evaluations, "steps", display => pipeline.TextToImage.Generate(request, (done, _) => display.Report(done), stop));
-        var findings = result.Pictures.Select(p => SceneChecker.Look(p.Pixels, p.Width, p.Height)).ToArray();
-        bool[] right = [.. findings.Select((f, i) => f.Matches(scenes[i]))];
-        WriteGrid("seen.png", result.Pictures.Take(seen.Length));
-        WriteGrid("unseen.png", result.Pictures.Skip(seen.Length));
-        WriteTable(scenes, findings, right);
-        return (Share(right.Take(seen.Length)), Share(right.Skip(seen.Length)));
-    }
-
-    static double Share(IEnumerable<bool> right) => right.Average(r => r ? 1.0 : 0.0);
-
-    void WriteGrid(string name, IEnumerable<RgbPicture> pictures) =>
-        File.WriteAllBytes(Path.Combine(Samples, name), SampleGrid.Compose([.. pictures.Select(p => Enlarge(p, 3))], gap: 4).ToPng());
-
-    // What each picture was asked to show and what it shows, one JSON object a line.
-    void WriteTable(Scene[] scenes, SceneChecker.Finding[] findings, bool[] right) => File.WriteAllLines(Path.Combine(Samples, "check.jsonl"), scenes.Select((scene, i) => JsonSerializer.Serialize(new
-    {
-        prompt = scene.Caption, unseen = scene.HeldOut, right = right[i],
-        found = new { shape = findings[i].Shape, colour = findings[i].Colour, position = findings[i].Position, background = findings[i].Background, overlap = Math.Round(findings[i].Overlap, 3) },
-    })));
-
-    // Pixels repeated: what the model drew, large enough to see.
-    static RgbPicture Enlarge(RgbPicture picture, int factor)
-    {
-        int width = picture.Width * factor, height = picture.Height * factor;
-        var pixels = new byte[width * height * 3];
-        for (int y = 0; y < height; y++)
-            for (int x = 0; x < width; x++)
-                picture.Pixels.AsSpan((y / factor * picture.Width + x / factor) * 3, 3).CopyTo(pixels.AsSpan((y * width + x) * 3));
-        return new RgbPicture(pixels, width, height);
+        return new CheckedSamples(scenes, result.Pictures);
     }
 
     void Phase(int number, string what)
@@ -165,7 +137,8 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         console.Line($"  {Count(result.Seen)} for combinations that were in the training pictures");
         console.Line($"  {Count(result.Unseen)} for colour-and-shape pairs that no training picture showed, such as \"{Scene.All.First(s => s.HeldOut).Caption}\"");
         console.Line();
-        console.Line($"Look at  {Path.Combine(Samples, "seen.png")}  and  {Path.Combine(Samples, "unseen.png")}");
+        console.Line($"Look at  {Path.Combine(Samples, "seen.png")} and {Path.Combine(Samples, "unseen.png")}");
+        console.Line($"Read     {Path.Combine(config.Output, RunReport.FileName)}");
         console.Line($"Try      Trainer sample --model {Path.Combine(config.Output, "unet", ModelFolder.Name)} --guidance 3 --prompt \"{Scene.All[^1].Caption}\"");
         console.Line(string.Create(CultureInfo.InvariantCulture, $"Everything took {Progress.Duration(result.Seconds)} and at most {result.PeakMemory / (double)(1 << 20):F0} MiB of memory."));
     }

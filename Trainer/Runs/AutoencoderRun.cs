@@ -43,6 +43,7 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
         });
         if (skipped.Total > 0) console.Note(skipped.Summary());
         if (result.Finished) Attribution.Write(Path.Combine(config.Output, Attribution.FileName), data.Attributions(result.Steps * batch));
+        RunReport.Write(config.Output, $"Autoencoder: {config.Output}");
         return result;
     }
 

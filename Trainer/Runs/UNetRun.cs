@@ -34,6 +34,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
             return true;
         });
         if (result.Finished) Attribution.Write(Path.Combine(config.Output, Attribution.FileName), data.Attributions(result.Steps * batch));
+        RunReport.Write(config.Output, $"U-Net: {config.Output}");
         return result;
     }
 

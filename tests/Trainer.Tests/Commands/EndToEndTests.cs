@@ -70,7 +70,7 @@ public sealed class EndToEndTests : IDisposable
         Done(CommandLine.Run(Train("parts", "--threads", "3")));
         foreach (string file in new[] { "model/unet/diffusion_pytorch_model.safetensors", "model/unet/config.json", "model/vae/config.json", "model/text_encoder/model.safetensors", "model/tokenizer/vocab.json", "model/scheduler/scheduler_config.json", "model/model_index.json" })
             Assert.Equal(File.ReadAllBytes(At("whole", file)), File.ReadAllBytes(At("parts", file)));
-        foreach (string file in new[] { "metrics.jsonl", "config.yaml", "ATTRIBUTION.csv", "samples/samples-00000004.png" }) Assert.True(File.Exists(At("whole", file)), file);
+        foreach (string file in new[] { "metrics.jsonl", "config.yaml", "ATTRIBUTION.csv", "report.html", "samples/samples-00000004.png" }) Assert.True(File.Exists(At("whole", file)), file);
         Assert.True(File.Exists(At("ae", "samples", "reconstructions-00000002.png")));
         Assert.Contains("CC0-1.0", File.ReadAllText(At("whole", "ATTRIBUTION.csv")), StringComparison.Ordinal);
 
@@ -113,7 +113,7 @@ public sealed class EndToEndTests : IDisposable
         string output = Done(CommandLine.Run(args));
         Assert.Contains("of 2 (", output, StringComparison.Ordinal);
         Assert.Contains("360 of 360", output, StringComparison.Ordinal);
-        foreach (string file in new[] { "quickstart.json", "config.yaml", "pictures/metadata.jsonl", "samples/seen.png", "samples/unseen.png", "samples/check.jsonl", "unet/model/model_index.json" })
+        foreach (string file in new[] { "quickstart.json", "config.yaml", "pictures/metadata.jsonl", "samples/seen.png", "samples/unseen.png", "samples/check.jsonl", "report.html", "unet/model/model_index.json" })
             Assert.True(File.Exists(At("quick", file)), file);
     }
 
