@@ -65,26 +65,9 @@ internal sealed unsafe partial class CpuFastOps<TV, S>(int threads) : CpuFastOps
     {
         if (tensor.IsNone) return null;
         if (tensor.Type == DType.F32) return (float*)tensor.Data;
-        var job = new WidenJob { From = (void*)tensor.Data, Type = tensor.Type, Count = (nint)tensor.Count };
-        job.To = (float*)scratch.Get(slot, job.Count * sizeof(float));
-        if (job.Count < 4096) Packing<TV, S>.Widen(job.From, job.Type, 0, job.Count, job.To);
-        else Team.Run(&WidenJob.Run, &job);
-        return job.To;
-    }
-
-    struct WidenJob
-    {
-        public void* From;
-        public DType Type;
-        public nint Count;
-        public float* To;
-
-        public static void Run(ThreadTeam team, void* argument, int thread)
-        {
-            var job = (WidenJob*)argument;
-            var (start, end) = team.Share((job->Count + 63) / 64, thread);
-            nint last = Math.Min(job->Count, end * 64);
-            if (last > start * 64) Packing<TV, S>.Widen(job->From, job->Type, start * 64, last - start * 64, job->To + start * 64);
-        }
+        float* to = (float*)scratch.Get(slot, (nint)tensor.Count * sizeof(float));
+        var job = new MapJob { A = (void*)tensor.Data, TypeA = tensor.Type, Y = to, TypeY = DType.F32, Count = (nint)tensor.Count };
+        Launch(&CastRun, ref job);
+        return to;
     }
 }

@@ -33,21 +33,20 @@ public static class CpuFeatures
 
     /// <summary>The instruction set in use: <see cref="Best"/>, or the one that <see cref="IsaVariable"/> names.</summary>
     /// <exception cref="PlatformNotSupportedException">The variable names one that this processor lacks, or none.</exception>
-    public static CpuIsa Selected
+    public static CpuIsa Selected => Choose(Environment.GetEnvironmentVariable(IsaVariable));
+
+    /// <summary>The instruction set of this name; the best one where there is no name.</summary>
+    internal static CpuIsa Choose(string? name)
     {
-        get
+        if (string.IsNullOrEmpty(name)) return Best;
+        CpuIsa isa = name.ToLowerInvariant() switch
         {
-            string? name = Environment.GetEnvironmentVariable(IsaVariable);
-            if (string.IsNullOrEmpty(name)) return Best;
-            CpuIsa isa = name.ToLowerInvariant() switch
-            {
-                "avx512" => CpuIsa.Avx512,
-                "avx2" => CpuIsa.Avx2,
-                "portable" => CpuIsa.Portable,
-                _ => throw new PlatformNotSupportedException($"{IsaVariable}={name}: must be avx512, avx2 or portable"),
-            };
-            return IsSupported(isa) ? isa : throw new PlatformNotSupportedException($"{IsaVariable}={name}: this processor has no {Describe(isa)}; its best is {Describe(Best)}");
-        }
+            "avx512" => CpuIsa.Avx512,
+            "avx2" => CpuIsa.Avx2,
+            "portable" => CpuIsa.Portable,
+            _ => throw new PlatformNotSupportedException($"{IsaVariable}={name}: must be avx512, avx2 or portable"),
+        };
+        return IsSupported(isa) ? isa : throw new PlatformNotSupportedException($"{IsaVariable}={name}: this processor has no {Describe(isa)}; its best is {Describe(Best)}");
     }
 
     /// <summary>For messages.</summary>

@@ -33,8 +33,8 @@ internal unsafe interface ILanes<TV> where TV : struct
     /// <summary>To the nearest integer.</summary>
     static abstract TV Round(TV v);
 
-    /// <summary>2^n for integers n in [-126, 127].</summary>
-    static abstract TV PowerOfTwo(TV n);
+    /// <summary>v 2^n for integers n in [-152, 152]; infinite, subnormal or zero where that is the result.</summary>
+    static abstract TV Scale(TV v, TV n);
 
     /// <summary>Magnitude of a, sign of b.</summary>
     static abstract TV CopySign(TV a, TV b);

@@ -30,7 +30,13 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     [MethodImpl(Inline)] public static Vector128<float> Round(Vector128<float> v) => Vector128.Round(v);
 
     [MethodImpl(Inline)]
-    public static Vector128<float> PowerOfTwo(Vector128<float> n) => ((Vector128.ConvertToInt32Native(n) + Vector128.Create(127)) << 23).AsSingle();
+    public static Vector128<float> Scale(Vector128<float> v, Vector128<float> n)
+    {
+        // in two steps, for 2^n itself may be out of range
+        var whole = Vector128.ConvertToInt32Native(n);
+        var half = whole >> 1;
+        return v * ((half + Vector128.Create(127)) << 23).AsSingle() * ((whole - half + Vector128.Create(127)) << 23).AsSingle();
+    }
 
     [MethodImpl(Inline)]
     public static Vector128<float> CopySign(Vector128<float> a, Vector128<float> b)

@@ -27,7 +27,13 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(Inline)] public static Vector256<float> Round(Vector256<float> v) => Avx.RoundToNearestInteger(v);
 
     [MethodImpl(Inline)]
-    public static Vector256<float> PowerOfTwo(Vector256<float> n) => ((Avx.ConvertToVector256Int32(n) + Vector256.Create(127)) << 23).AsSingle();
+    public static Vector256<float> Scale(Vector256<float> v, Vector256<float> n)
+    {
+        // in two steps, for 2^n itself may be out of range
+        var whole = Avx.ConvertToVector256Int32(n);
+        var half = whole >> 1;
+        return v * ((half + Vector256.Create(127)) << 23).AsSingle() * ((whole - half + Vector256.Create(127)) << 23).AsSingle();
+    }
 
     [MethodImpl(Inline)]
     public static Vector256<float> CopySign(Vector256<float> a, Vector256<float> b)

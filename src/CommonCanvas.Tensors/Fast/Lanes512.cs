@@ -25,7 +25,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     [MethodImpl(Inline)] public static Vector512<float> Abs(Vector512<float> v) => Vector512.Abs(v);
     [MethodImpl(Inline)] public static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Avx512F.FusedMultiplyAdd(a, b, c);
     [MethodImpl(Inline)] public static Vector512<float> Round(Vector512<float> v) => Avx512F.RoundScale(v, 0);
-    [MethodImpl(Inline)] public static Vector512<float> PowerOfTwo(Vector512<float> n) => Avx512F.Scale(Vector512<float>.One, n);
+    [MethodImpl(Inline)] public static Vector512<float> Scale(Vector512<float> v, Vector512<float> n) => Avx512F.Scale(v, n);
 
     [MethodImpl(Inline)]
     public static Vector512<float> CopySign(Vector512<float> a, Vector512<float> b)

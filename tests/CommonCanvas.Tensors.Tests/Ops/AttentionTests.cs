@@ -21,7 +21,8 @@ public abstract class AttentionTests(TestDevice device) : OpTests(device)
     {
         foreach (var type in Types)
             foreach (int wanted in new[] { 1, 6, 7 })
-                Agree(type, size + Math.Max(queries, keys), run => Backward(run, batch, queries, keys, heads, size, causal, wanted, ofForward: false));
+                // three sums over the head's values (scores, dY . v and dY . y, which are subtracted), then one over tokens of products of two such
+                Agree(type, 3 * size + 2 * Math.Max(queries, keys), run => Backward(run, batch, queries, keys, heads, size, causal, wanted, ofForward: false));
     }
 
     [Theory, MemberData(nameof(Cases))]

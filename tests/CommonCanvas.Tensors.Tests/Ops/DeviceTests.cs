@@ -39,3 +39,27 @@ public static class DecoratedTests
     public class Diffusion() : DiffusionTests(TestDevice.Decorated);
     public class Optimizer() : OptimizerTests(TestDevice.Decorated);
 }
+
+public static class CpuAvx2Tests
+{
+    public class Linear() : LinearTests(TestDevice.CpuAvx2);
+    public class Conv() : ConvTests(TestDevice.CpuAvx2);
+    public class Norm() : NormTests(TestDevice.CpuAvx2);
+    public class Attention() : AttentionTests(TestDevice.CpuAvx2);
+    public class Elementwise() : ElementwiseTests(TestDevice.CpuAvx2);
+    public class Shape() : ShapeTests(TestDevice.CpuAvx2);
+    public class Optimizer() : OptimizerTests(TestDevice.CpuAvx2);
+    public class Memory() : MemoryTests(TestDevice.CpuAvx2);
+}
+
+public static class CpuPortableTests
+{
+    public class Linear() : LinearTests(TestDevice.CpuPortable);
+    public class Conv() : ConvTests(TestDevice.CpuPortable);
+    public class Norm() : NormTests(TestDevice.CpuPortable);
+    public class Attention() : AttentionTests(TestDevice.CpuPortable);
+    public class Elementwise() : ElementwiseTests(TestDevice.CpuPortable);
+    public class Shape() : ShapeTests(TestDevice.CpuPortable);
+    public class Optimizer() : OptimizerTests(TestDevice.CpuPortable);
+    public class Memory() : MemoryTests(TestDevice.CpuPortable);
+}

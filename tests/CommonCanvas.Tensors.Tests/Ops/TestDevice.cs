@@ -9,4 +9,9 @@ public sealed record TestDevice(string Name, Func<int, IOps> Create, params int[
 
     /// <summary>Both decorators: they pass every argument on, and the reference agrees with itself.</summary>
     public static TestDevice Decorated { get; } = new("decorated", _ => new TimedOps(new CheckedOps(new CpuOps())), 1);
+
+    // The narrower instruction sets: thread counts are Cpu's to test. A processor without AVX2 tests its best one again.
+    public static TestDevice CpuAvx2 { get; } = new("cpu (AVX2)", threads => CpuFastOps.Create(threads, CpuFeatures.IsSupported(CpuIsa.Avx2) ? CpuIsa.Avx2 : CpuIsa.Portable), 1, 3);
+
+    public static TestDevice CpuPortable { get; } = new("cpu (portable)", threads => CpuFastOps.Create(threads, CpuIsa.Portable), 1, 3);
 }

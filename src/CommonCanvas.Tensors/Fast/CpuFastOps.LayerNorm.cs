@@ -1,0 +1,125 @@
+using System.Runtime.CompilerServices;
+
+namespace CommonCanvas.Tensors;
+
+/// <summary>Layer normalisation, row by row.</summary>
+internal sealed unsafe partial class CpuFastOps<TV, S>
+{
+    struct LayerNormJob
+    {
+        public float* X, Gamma, Beta, DY, Y, Mean, Rstd, DGamma, DBeta;
+        public float* Partial; // [pieces of rows][2][channels]
+        public nint Rows, Channels;
+        public float Epsilon;
+
+        public readonly nint Pieces => (Rows + Piece - 1) / Piece;
+    }
+
+    public override void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd)
+    {
+        OpChecks.LayerNormForward(x, gamma, beta, y, mean, rstd);
+        var job = new LayerNormJob
+        {
+            X = Wide(x, Scratch.Slot.WideX), Gamma = Wide(gamma, Scratch.Slot.Small), Beta = Wide(beta, Scratch.Slot.Sums), Y = Result(y, Scratch.Slot.WideDY),
+            Mean = (float*)mean.Data, Rstd = (float*)rstd.Data, Rows = (nint)x.Rows, Channels = x.Channels, Epsilon = eps,
+        };
+        Team.Run(&LayerNormRun, &job);
+        StoreResult(job.Y, y);
+    }
+
+    public override void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    {
+        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        var job = new LayerNormJob
+        {
+            X = Wide(x, Scratch.Slot.WideX), Gamma = Wide(gamma, Scratch.Slot.Small), DY = Wide(dY, Scratch.Slot.WideDY), Y = Result(dX, Scratch.Slot.WideWeight),
+            Mean = (float*)mean.Data, Rstd = (float*)rstd.Data, Rows = (nint)x.Rows, Channels = x.Channels,
+            DGamma = (float*)dGamma.Data, DBeta = (float*)dBeta.Data,
+        };
+        job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, job.Pieces * 2 * job.Channels * sizeof(float));
+        Team.Run(&LayerNormBackwardRun, &job);
+        StoreResult(job.Y, dX);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void LayerNormRun(ThreadTeam team, void* argument, int thread)
+    {
+        ref var job = ref *(LayerNormJob*)argument;
+        nint channels = job.Channels, whole = channels / S.Width * S.Width;
+        var (first, last) = team.Share(job.Rows, thread);
+        for (nint r = first; r < last; r++)
+        {
+            float* x = job.X + r * channels, y = job.Y + r * channels;
+            TV sums = S.Zero, squares = S.Zero;
+            for (nint c = 0; c < whole; c += S.Width) sums = S.Add(sums, S.Load(x + c));
+            double sum = S.Sum(sums), square = 0;
+            for (nint c = whole; c < channels; c++) sum += x[c];
+            float mean = (float)(sum / channels);
+            TV average = S.Broadcast(mean);
+            for (nint c = 0; c < whole; c += S.Width)
+            {
+                TV d = S.Subtract(S.Load(x + c), average);
+                squares = S.Fma(d, d, squares);
+            }
+            square += S.Sum(squares);
+            for (nint c = whole; c < channels; c++) square += (x[c] - mean) * (x[c] - mean);
+            float rstd = (float)(1 / Math.Sqrt(square / channels + job.Epsilon));
+            (job.Mean[r], job.Rstd[r]) = (mean, rstd);
+            TV scale = S.Broadcast(rstd);
+            for (nint c = 0; c < channels; c += S.Width)
+            {
+                nint there = channels - c;
+                TV n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
+                StoreLanes(S.Fma(n, Lanes(job.Gamma + c, there), Lanes(job.Beta + c, there)), y + c, there);
+            }
+        }
+    }
+
+    static void LayerNormBackwardRun(ThreadTeam team, void* argument, int thread)
+    {
+        ref var job = ref *(LayerNormJob*)argument;
+        nint channels = job.Channels, pieces = job.Pieces;
+        var (first, last) = team.Share(pieces, thread);
+        for (nint piece = first; piece < last; piece++)
+        {
+            float* sums = job.Partial + piece * 2 * channels;
+            for (nint c = 0; c < 2 * channels; c++) sums[c] = 0;
+            nint end = Math.Min(job.Rows, (piece + 1) * Piece);
+            for (nint r = piece * Piece; r < end; r++)
+                LayerNormSlopeRow(job.X + r * channels, job.DY + r * channels, job.Gamma, job.Mean[r], job.Rstd[r], channels, sums, job.Y == null ? null : job.Y + r * channels);
+        }
+        team.Barrier();
+        var (c0, c1) = team.Share(channels, thread);
+        for (nint c = c0; c < c1; c++)
+        {
+            if (job.DGamma != null) job.DGamma[c] = (float)(job.DGamma[c] + Total(job.Partial, c, channels, pieces));
+            if (job.DBeta != null) job.DBeta[c] = (float)(job.DBeta[c] + Total(job.Partial + channels, c, channels, pieces));
+        }
+    }
+
+    /// <summary>sums += (dY n, dY);  dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void LayerNormSlopeRow(float* x, float* dY, float* gamma, float mean, float rstd, nint channels, float* sums, float* dX)
+    {
+        TV average = S.Broadcast(mean), scale = S.Broadcast(rstd), total = S.Zero, totalN = S.Zero;
+        for (nint c = 0; c < channels; c += S.Width)
+        {
+            nint there = channels - c;
+            TV slope = Lanes(dY + c, there), n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
+            StoreLanes(S.Fma(slope, n, Lanes(sums + c, there)), sums + c, there);
+            StoreLanes(S.Add(slope, Lanes(sums + channels + c, there)), sums + channels + c, there);
+            TV scaled = S.Multiply(slope, Lanes(gamma + c, there));
+            total = S.Add(total, scaled);
+            totalN = S.Fma(scaled, n, totalN);
+        }
+        if (dX == null) return;
+        TV a = S.Broadcast(S.Sum(total) / channels), b = S.Broadcast(S.Sum(totalN) / channels);
+        for (nint c = 0; c < channels; c += S.Width)
+        {
+            nint there = channels - c;
+            TV n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
+            TV centred = S.Subtract(S.Multiply(Lanes(dY + c, there), Lanes(gamma + c, there)), S.Fma(n, b, a));
+            StoreLanes(S.Multiply(scale, centred), dX + c, there);
+        }
+    }
+}
