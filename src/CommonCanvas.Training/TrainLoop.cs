@@ -129,7 +129,8 @@ public sealed class TrainLoop : IDisposable
         float norm = Optimizer.GradientNorm(scale);
         bool finite = double.IsFinite(loss) && float.IsFinite(norm);
         bool counts = state.Scaler.Update(finite);
-        if (!finite && (!state.Scaler.Enabled || state.Scaler.Exhausted)) throw new NonFiniteException(number, FindFault(number, scale), lastSaved);
+        string? overflow = finite ? null : FindFault(number, scale);
+        if (overflow is not null && (!state.Scaler.Enabled || state.Scaler.Exhausted)) throw new NonFiniteException(number, overflow, lastSaved);
         if (counts) Optimizer.Update(number);
         state.Step = number;
         state.Position = number * step.BatchSize;
@@ -147,7 +148,7 @@ public sealed class TrainLoop : IDisposable
         }
         values.Add(new("images_per_second", rate.ImagesPerSecond));
         if (rate.FlopsPerSecond > 0) values.Add(new("flops_per_second", rate.FlopsPerSecond));
-        if (!counts) progress.Note($"step {number}: the gradient overflowed and the step was skipped; loss scale now {state.Scaler.Scale}");
+        if (!counts) progress.Note($"step {number}: skipped, for {overflow}; loss scale now {state.Scaler.Scale}");
         progress.Stepped(new StepReport(number, loss, norm, learningRate, rate.ImagesPerSecond, rate.FlopsPerSecond, !counts));
         return loss;
     }

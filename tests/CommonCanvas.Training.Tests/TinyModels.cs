@@ -37,7 +37,7 @@ static class TinyModels
     };
 
     /// <summary>A cache of random numbers; the first latent number of sample i is i.</summary>
-    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true)
+    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true, bool emptyTexts = false)
     {
         string[] bytes = ["caption_latents", "latents_32"], texts = ["attribution", "caption", "key", "licence"], numbers = ["height", "width"];
         using var writer = MdsWriter.Create(folder, [.. bytes.Select(c => KeyValuePair.Create(c, "bytes")), .. texts.Select(c => KeyValuePair.Create(c, "str")), .. numbers.Select(c => KeyValuePair.Create(c, "int32"))],
@@ -49,6 +49,7 @@ static class TinyModels
             Philox.Normal(new RandomKey(1, RandomPurpose.Drawing, (ulong)i, 0), latent);
             Philox.Normal(new RandomKey(1, RandomPurpose.Drawing, (ulong)i, 1), text);
             if (moments) latent.AsSpan(4 * Side * Side).Fill(-3);
+            if (emptyTexts) Array.Clear(text);
             latent[0] = i;
             writer.Write(new Dictionary<string, object>
             {

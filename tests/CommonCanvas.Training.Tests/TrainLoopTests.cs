@@ -150,7 +150,7 @@ public sealed class TrainLoopTests : IDisposable
         using var run = new TinyRun(cache, folder["scaled"], 6, s => s with { LossScaling = true, InitialLossScale = 1 << 30, LossScaleGrowth = 100 }, progress: progress, type: DType.F16);
         Assert.True(run.Loop.Run().Finished);
         Assert.NotEmpty(progress.Notes);
-        Assert.Contains("the gradient overflowed", progress.Notes[0]);
+        Assert.Matches("step 1: skipped, for .*Backward (of|after) .* gave a value that is not finite; loss scale now", progress.Notes[0]);
         Assert.Contains("\"skipped_steps\": ", TinyRun.Curve(folder["scaled"]));
         Assert.All(run.UNet.Parameters.Master.Span<float>().ToArray(), value => Assert.True(float.IsFinite(value)));
     }

@@ -75,7 +75,8 @@ static class Checkpoint
         var json = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, StateFile)))!.AsObject();
         int format = (int)json["format"]!;
         if (format != Format) throw new InvalidDataException($"{folder}: is of format {format}; this version reads {Format}");
-        if (File.Exists(Path.Combine(folder, "average.safetensors"))) state.Optimizer.StartAverage();
+        // A run that no longer asks for an average must not carry on one that stands still.
+        if (state.Optimizer.Settings.EmaDecay > 0 && File.Exists(Path.Combine(folder, "average.safetensors"))) state.Optimizer.StartAverage();
         foreach (var (name, buffer) in Buffers(state)) ReadBuffer(Path.Combine(folder, name + ".safetensors"), state, buffer);
         state.Parameters.RefreshCompute();
         state.Step = (long)json["step"]!;

@@ -40,13 +40,22 @@ public sealed class CaptionEncoder(IOps ops, ClipTextModel model, ITokenizer tok
 
     float[] Run(string[] texts)
     {
-        var ids = new int[texts.Length * Tokens];
-        for (int i = 0; i < texts.Length; i++) tokenizer.Encode(texts[i]).AsSpan(0, Tokens).CopyTo(ids.AsSpan(i * Tokens));
-        var tensor = ops.Arena.Rent(DType.I32, texts.Length, Tokens);
+        var hidden = LastHiddenState(ops, model, tokenizer, texts);
+        var values = ops.DownloadFloats(hidden);
+        ops.Arena.Release(hidden);
+        return values;
+    }
+
+    /// <summary>The last hidden state of texts, [texts, tokens, width] in the model's type; the caller owns it.</summary>
+    internal static Tensor LastHiddenState(IOps ops, ClipTextModel model, ITokenizer tokenizer, IReadOnlyList<string> texts)
+    {
+        int tokens = Math.Min(tokenizer.Length, model.Config.MaxPositions);
+        var ids = new int[texts.Count * tokens];
+        for (int i = 0; i < texts.Count; i++) tokenizer.Encode(texts[i]).AsSpan(0, tokens).CopyTo(ids.AsSpan(i * tokens));
+        var tensor = ops.Arena.Rent(DType.I32, texts.Count, tokens);
         ops.Upload<int>(ids, tensor);
         var output = model.Forward(tensor);
-        var values = ops.DownloadFloats(output.LastHiddenState);
-        foreach (var t in (ReadOnlySpan<Tensor>)[tensor, output.LastHiddenState, output.Penultimate, output.Pooled]) ops.Arena.Release(t);
-        return values;
+        foreach (var t in (ReadOnlySpan<Tensor>)[tensor, output.Penultimate, output.Pooled]) ops.Arena.Release(t);
+        return output.LastHiddenState;
     }
 }

@@ -98,7 +98,7 @@ public sealed class TextToImage(IOps ops, UNet unet, AutoencoderKL autoencoder, 
         float factor = 1 / autoencoder.Config.ScalingFactor;
         for (int i = 0; i < unscaled.Length; i++) unscaled[i] = latents[i] * factor;
         ops.BeginStep();
-        var latent = ToDevice(unscaled, autoencoder.Parameters.Type, count, height, width, autoencoder.Config.LatentChannels);
+        var latent = ops.UploadAs(unscaled, autoencoder.Parameters.Type, count, height, width, autoencoder.Config.LatentChannels);
         var image = autoencoder.Decode(latent);
         ops.Arena.Release(latent);
         int side = autoencoder.Config.Downscale;
@@ -141,7 +141,7 @@ public sealed class TextToImage(IOps ops, UNet unet, AutoencoderKL autoencoder, 
             if (guided) scaled.AsSpan(0, sample.Length).CopyTo(scaled.AsSpan(sample.Length));
             Array.Fill(times, sampler.Timesteps[i]);
             ops.BeginStep();
-            Tensor x = ToDevice(scaled, unet.Parameters.Type, rows, h, w, channels), t = ToDevice(times, DType.F32, rows);
+            Tensor x = ops.UploadAs(scaled, unet.Parameters.Type, rows, h, w, channels), t = ops.UploadAs(times, DType.F32, rows);
             var predicted = unet.Forward(x, t, text);
             ops.Arena.Release(x);
             ops.Arena.Release(t);
@@ -161,46 +161,19 @@ public sealed class TextToImage(IOps ops, UNet unet, AutoencoderKL autoencoder, 
     // The last hidden state of each text, in the U-Net's type.
     Tensor EncodeText(string[] texts)
     {
-        int length = Math.Min(tokenizer.Length, textEncoder.Config.MaxPositions);
-        var ids = new int[texts.Length * length];
-        for (int b = 0; b < texts.Length; b++) tokenizer.Encode(texts[b]).AsSpan(0, length).CopyTo(ids.AsSpan(b * length));
-        var tensor = ops.Arena.Rent(DType.I32, texts.Length, length);
-        ops.Upload<int>(ids, tensor);
-        var output = textEncoder.Forward(tensor);
-        ops.Arena.Release(tensor);
-        ops.Arena.Release(output.Penultimate);
-        ops.Arena.Release(output.Pooled);
-        if (output.LastHiddenState.Type == unet.Parameters.Type) return output.LastHiddenState;
-        var cast = ops.Arena.RentLike(output.LastHiddenState, unet.Parameters.Type);
-        ops.Cast(output.LastHiddenState, cast);
-        ops.Arena.Release(output.LastHiddenState);
-        return cast;
-    }
-
-    Tensor ToDevice(float[] values, DType type, int d0, int d1 = -1, int d2 = -1, int d3 = -1)
-    {
-        var full = ops.Arena.Rent(DType.F32, d0, d1, d2, d3);
-        ops.Upload<float>(values, full);
-        if (type == DType.F32) return full;
-        var cast = ops.Arena.RentLike(full, type);
-        ops.Cast(full, cast);
-        ops.Arena.Release(full);
+        var hidden = CaptionEncoder.LastHiddenState(ops, textEncoder, tokenizer, texts);
+        if (hidden.Type == unet.Parameters.Type) return hidden;
+        var cast = ops.Arena.RentLike(hidden, unet.Parameters.Type);
+        ops.Cast(hidden, cast);
+        ops.Arena.Release(hidden);
         return cast;
     }
 
     // Takes the tensor over.
     float[] ToHost(Tensor tensor)
     {
-        var values = new float[tensor.Count];
-        var full = tensor;
-        if (tensor.Type != DType.F32)
-        {
-            full = ops.Arena.RentLike(tensor, DType.F32);
-            ops.Cast(tensor, full);
-            ops.Arena.Release(tensor);
-        }
-        ops.Download<float>(full, values);
-        ops.Arena.Release(full);
+        var values = ops.DownloadFloats(tensor);
+        ops.Arena.Release(tensor);
         return values;
     }
 

@@ -73,6 +73,17 @@ public class DiffusionStepTests
     }
 
     [Fact]
+    public void A_dropped_caption_is_the_empty_ones_embedding()
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.WriteCache(folder["texts"], 6);
+        TinyModels.WriteCache(folder["empty"], 6, emptyTexts: true);
+        double dropped = OneStep(folder["texts"], 5, objective: plain with { CaptionDropout = 1 }).Loss;
+        Assert.Equal(OneStep(folder["empty"], 5, objective: plain with { CaptionDropout = 0 }).Loss, dropped);
+        Assert.NotEqual(OneStep(folder["texts"], 5, objective: plain with { CaptionDropout = 0 }).Loss, dropped);
+    }
+
+    [Fact]
     public void Timesteps_are_uniform()
     {
         var bins = new int[10];
@@ -125,12 +136,12 @@ public class DiffusionStepTests
         Assert.Contains("cross_attention_dim 16", Assert.Throws<ArgumentException>(() => new DiffusionStep(ops, unet, plain, data, 2, 2)).Message);
     }
 
-    static (double Loss, float[] Gradient) OneStep(string folder, int microbatch, float lossScale = 1)
+    static (double Loss, float[] Gradient) OneStep(string folder, int microbatch, float lossScale = 1, DiffusionObjective? objective = null)
     {
         using var ops = new CpuOps();
         using var unet = TinyModels.NewUNet(ops);
         using var data = new LatentDataset(folder, 32, seed: 1);
-        using var step = new DiffusionStep(ops, unet, plain with { MinSnrGamma = 5 }, data, batchSize: 5, microbatch);
+        using var step = new DiffusionStep(ops, unet, objective ?? plain with { MinSnrGamma = 5 }, data, batchSize: 5, microbatch);
         double loss = step.Run(1, lossScale);
         return (loss, unet.Parameters.Gradient.Span<float>().ToArray());
     }
