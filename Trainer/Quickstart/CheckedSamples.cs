@@ -31,8 +31,11 @@ public sealed class CheckedSamples
         let f = findings[i]
         select (scenes[i].Caption, f.Colour is null && f.Shape is null ? "no shape" : $"{f.Colour ?? "unknown colour"} {f.Shape ?? "unknown shape"}, {f.Position}, {f.Background ?? "unknown"} background");
 
-    /// <summary>The pictures side by side, enlarged.</summary>
-    public byte[] Grid(bool unseen) => SampleGrid.Compose([.. Indices(unseen).Select(i => Enlarge(pictures[i], Enlarged))], gap: 4).ToPng();
+    /// <summary>The pictures of a group.</summary>
+    public IReadOnlyList<RgbPicture> Pictures(bool unseen) => [.. Indices(unseen).Select(i => pictures[i])];
+
+    /// <summary>The pictures of a group side by side, enlarged.</summary>
+    public byte[] Grid(bool unseen) => SampleGrid.Compose([.. Pictures(unseen).Select(p => Enlarge(p, Enlarged))], gap: 4).ToPng();
 
     /// <summary>Writes <c>seen.png</c>, <c>unseen.png</c> and <c>check.jsonl</c>, one line for each picture.</summary>
     public void Save(string folder)

@@ -64,6 +64,8 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         var samples = SampleAndCheck(Path.Combine(unet.Output, ModelFolder.Name), stop);
         var result = new QuickstartResult(accuracy, samples.Share(unseen: false), samples.Share(unseen: true), clock.Elapsed.TotalSeconds, Memory.PeakResidentBytes());
         samples.Save(Samples);
+        TerminalPicture.Show(console, "drawn from prompts of seen combinations", samples.Pictures(unseen: false));
+        TerminalPicture.Show(console, "drawn from prompts of colour-and-shape pairs never seen", samples.Pictures(unseen: true));
         new QuickstartReport(config, result, samples).Write(autoencoder.Output, unet.Output);
         File.WriteAllText(Path.Combine(config.Output, ResultFile), JsonSerializer.Serialize(result, indented));
         Summary(result);

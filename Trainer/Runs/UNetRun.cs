@@ -21,7 +21,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         using var unet = Build(ops, pipeline);
         int batch = config.Batch.Size, microbatch = config.Batch.Microbatch > 0 ? config.Batch.Microbatch : batch;
         using var step = new DiffusionStep(ops, unet, RunSettings.Objective(config, scheduler), data, batch, microbatch);
-        using var preview = config.Samples.Every > 0 && config.Samples.Prompts.Count > 0 ? new Preview(config, ops, unet, pipeline, scheduler) : null;
+        using var preview = config.Samples.Every > 0 && config.Samples.Prompts.Count > 0 ? new Preview(config, console, ops, unet, pipeline, scheduler) : null;
         TrainResult result = null!;
         Progress.Run<bool>(console, $"Training the U-Net ({unet.Parameters.Trainable:N0} weights) on {data.TrainingCount} latents", config.Steps, "steps", display =>
         {
@@ -61,14 +61,15 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
     sealed class Preview : IDisposable
     {
         readonly RunConfig config;
+        readonly AppConsole console;
         readonly UNet unet;
         readonly AutoencoderKL autoencoder;
         readonly ClipTextModel textEncoder;
         readonly TextToImage textToImage;
 
-        public Preview(RunConfig config, IOps ops, UNet unet, PipelineFolder pipeline, SchedulerConfig scheduler)
+        public Preview(RunConfig config, AppConsole console, IOps ops, UNet unet, PipelineFolder pipeline, SchedulerConfig scheduler)
         {
-            (this.config, this.unet) = (config, unet);
+            (this.config, this.console, this.unet) = (config, console, unet);
             autoencoder = AutoencoderKL.FromFolder(pipeline.Vae, ops, DType.F32, training: false);
             textEncoder = ClipTextModel.FromFolder(pipeline.TextEncoder, ops, DType.F32);
             textToImage = new TextToImage(ops, unet, autoencoder, textEncoder, Tokenizers.Load(pipeline.Tokenizer), scheduler);
@@ -86,6 +87,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
                 });
                 var grid = SampleGrid.Compose(result.Pictures);
                 metrics.Image(step, "samples", grid.ToPng(), grid.Width, grid.Height);
+                TerminalPicture.Show(console, $"samples after step {step}: {string.Join(" | ", config.Samples.Prompts)}", result.Pictures);
             }
             finally
             {
