@@ -13,13 +13,15 @@ public sealed class TrainCommand
     readonly Option<string[]> set = Options.Set();
     readonly Option<string?> data = Options.Text("--data", "Folder of shards or pictures; short for --set data.path=...");
     readonly Option<string?> output = Options.Text("--out", "Run folder; short for --set output=...");
+    readonly Option<string?> precision = Options.Text("--precision", "fp32, fp16 or bf16; short for --set precision=...");
     readonly Runner runner;
 
     /// <summary>Defines the command.</summary>
     public TrainCommand(Runner runner)
     {
         this.runner = runner;
-        Command = new Command("train", "Train a U-Net on precomputed shards, or an autoencoder on pictures. Goes on where an interrupted run stopped.") { config, set, data, output };
+        precision.AcceptOnlyFromAmong("fp32", "fp16", "bf16");
+        Command = new Command("train", "Train a U-Net on precomputed shards, or an autoencoder on pictures. Goes on where an interrupted run stopped.") { config, set, data, output, precision };
         runner.Bind(Command, Run);
     }
 
@@ -32,6 +34,7 @@ public sealed class TrainCommand
         var settings = ConfigLoader.Load<RunConfig>(parsed.GetValue(config), parsed.GetValue(set));
         if (parsed.GetValue(data) is { } path) settings.Data.Path = path;
         if (parsed.GetValue(output) is { } folder) settings.Output = folder;
+        if (parsed.GetValue(precision) is { } type) settings.Precision = Enum.Parse<Precision>(type, ignoreCase: true);
         using var device = OpsFactory.Create("cpu", runner.Threads(parsed));
         var result = settings.Model == ModelKind.Autoencoder
             ? new AutoencoderRun(settings, device, runner.Console).Run(cancellation)
