@@ -25,7 +25,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         TrainResult result = null!;
         Progress.Run<bool>(console, $"Training the U-Net ({unet.Parameters.Trainable:N0} weights) on {data.TrainingCount} latents", config.Steps, "steps", display =>
         {
-            using var loop = new TrainLoop(ops, step, RunSettings.Train(config, $"{data.TrainingCount} latents"), new RunProgress(console, display))
+            using var loop = new TrainLoop(ops, step, RunSettings.Train(config, data.Identity), new RunProgress(console, display))
             {
                 Sample = preview is null ? null : preview.Draw,
             };

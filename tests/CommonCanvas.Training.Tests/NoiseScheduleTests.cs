@@ -1,5 +1,4 @@
 using CommonCanvas.Models;
-using CommonCanvas.Tests;
 using CsCheck;
 
 namespace CommonCanvas.Training.Tests;

@@ -4,7 +4,7 @@ namespace CommonCanvas.Training.Tests;
 
 public sealed class TrainLoopTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    readonly TempFolder folder = new();
     readonly string cache;
 
     public TrainLoopTests()

@@ -8,7 +8,7 @@ public sealed class TempFolder : IDisposable
     public string Path { get; }
 
     /// <summary>A path inside it.</summary>
-    public string this[string name] => System.IO.Path.Combine(Path, name);
+    public string this[params string[] names] => System.IO.Path.Combine([Path, .. names]);
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -11,6 +11,8 @@ namespace CommonCanvas.Training;
 /// </summary>
 public sealed record CacheFingerprint
 {
+    const int LargestSize = 1 << 16;
+
     /// <summary>Digest of the autoencoder's folder.</summary>
     public required string Autoencoder { get; init; }
 
@@ -57,22 +59,39 @@ public sealed record CacheFingerprint
     /// <param name="where">File, for messages.</param>
     public static CacheFingerprint FromJson(JsonObject json, string where)
     {
-        string Text(string name) => json[name] is JsonValue value && value.TryGetValue(out string? text) ? text
-            : throw new InvalidDataException($"{where}: the cache's fingerprint has no '{name}'; precompute again");
+        string Text(string name)
+        {
+            // Text that is not UTF-8 and keys that stand twice show only when they are asked for.
+            try { if (json[name] is JsonValue value && value.TryGetValue(out string? text)) return text; }
+            catch (Exception cause) when (cause is InvalidOperationException or ArgumentException)
+            {
+                throw new InvalidDataException($"{where}: the cache's fingerprint is damaged ({cause.Message}); precompute again", cause);
+            }
+            throw new InvalidDataException($"{where}: the cache's fingerprint has no '{name}'; precompute again");
+        }
         T Number<T>(string name) where T : IParsable<T> => T.TryParse(Text(name), CultureInfo.InvariantCulture, out T? value) ? value
             : throw new InvalidDataException($"{where}: the cache's fingerprint has '{name}' = '{Text(name)}', which is no number; precompute again");
+        int Size(string name) => Number<int>(name) is var size and > 0 and <= LargestSize ? size
+            : throw new InvalidDataException($"{where}: the cache's fingerprint has '{name}' = {Text(name)}; it must be 1 to {LargestSize}; precompute again");
+        double scale = Number<double>("scale");
+        if (!double.IsFinite(scale) || scale <= 0) throw new InvalidDataException($"{where}: the cache's fingerprint has 'scale' = {scale}; it must be a number above 0; precompute again");
         return new CacheFingerprint
         {
             Autoencoder = Text("autoencoder"),
             TextEncoder = Text("text_encoder"),
             Tokenizer = Text("tokenizer"),
-            Resolution = Number<int>("resolution"),
-            Scale = Number<double>("scale"),
-            Moments = Text("stored") == "mean_logvar",
-            LatentChannels = Number<int>("latent_channels"),
-            LatentSide = Number<int>("latent_side"),
-            TextTokens = Number<int>("text_tokens"),
-            TextWidth = Number<int>("text_width"),
+            Resolution = Size("resolution"),
+            Scale = scale,
+            Moments = Text("stored") switch
+            {
+                "mean_logvar" => true,
+                "sample" => false,
+                var other => throw new InvalidDataException($"{where}: the cache's fingerprint has 'stored' = '{other}'; known are mean_logvar and sample; precompute again"),
+            },
+            LatentChannels = Size("latent_channels"),
+            LatentSide = Size("latent_side"),
+            TextTokens = Size("text_tokens"),
+            TextWidth = Size("text_width"),
             Seed = Number<ulong>("seed"),
         };
     }

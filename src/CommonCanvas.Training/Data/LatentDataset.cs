@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using CommonCanvas.Data;
 
@@ -40,6 +41,7 @@ public sealed class LatentDataset : IDisposable
             if (Fingerprint is not null && Fingerprint.Resolution != resolution)
                 throw new InvalidDataException($"{folder}: made at resolution {Fingerprint.Resolution}, not {resolution}; precompute again or train at {Fingerprint.Resolution}");
             Measure(resolution);
+            Identity = $"{reader.Count} samples, index {Convert.ToHexStringLower(XxHash64.Hash(File.ReadAllBytes(index)))}";
             string empty = Path.Combine(folder, EmptyCaptionFile);
             if (File.Exists(empty))
             {
@@ -56,6 +58,9 @@ public sealed class LatentDataset : IDisposable
 
     /// <summary>Where the shards lie.</summary>
     public string Folder { get; }
+
+    /// <summary>Tells this cache from another: its size and a digest of its index, which has the digests of its shards.</summary>
+    public string Identity { get; }
 
     /// <summary>What the cache was made with; null where another program made it.</summary>
     public CacheFingerprint? Fingerprint { get; }
@@ -156,22 +161,30 @@ public sealed class LatentDataset : IDisposable
     // A cache of this program says its sizes; another's are read off the first sample, by mosaicml's conventions: 8 pixels to a latent, 77 tokens, samples.
     void Measure(int resolution)
     {
+        var (latents, text) = FirstSample();
         if (Fingerprint is { } made)
         {
             (HoldsMoments, LatentChannels, LatentHeight) = (made.Moments, made.LatentChannels, made.LatentSide);
             (TextTokens, TextWidth) = (made.TextTokens, made.TextWidth);
-            return;
         }
-        LatentHeight = resolution / 8;
-        TextTokens = 77;
-        for (long i = 0; i < reader.Count && LatentChannels == 0; i++)
+        else
+        {
+            (LatentHeight, TextTokens) = (resolution / 8, 77);
+            (LatentChannels, TextWidth) = (latents / Math.Max(1, LatentHeight * LatentWidth), text / TextTokens);
+        }
+        if (latents == 0 || text == 0 || latents != (long)StoredChannels * LatentHeight * LatentWidth || text != (long)TextTokens * TextWidth)
+            throw new InvalidDataException($"{Folder}: columns {column} and {TextColumn} hold {latents} and {text} numbers a sample, not latents of {LatentHeight}x{LatentWidth} and embeddings of {TextTokens} tokens");
+    }
+
+    // Numbers in the latent and the text of the first sample that has a latent.
+    (int Latents, int Text) FirstSample()
+    {
+        for (long i = 0; i < reader.Count; i++)
         {
             var sample = reader.Read(i);
-            int latents = sample.Bytes(column).Length / 2, text = sample.Bytes(TextColumn).Length / 2;
-            if (latents == 0) continue;
-            (LatentChannels, TextWidth) = (latents / (LatentHeight * LatentWidth), text / TextTokens);
+            if (sample.Bytes(column).Length > 0) return (sample.Bytes(column).Length / 2, sample.Bytes(TextColumn).Length / 2);
         }
-        if (LatentChannels == 0 || TextWidth == 0) throw new InvalidDataException($"{Folder}: columns {column} and {TextColumn} do not hold latents of {LatentHeight}x{LatentWidth} and embeddings of 77 tokens");
+        return (0, 0);
     }
 
     static void Widen(ReadOnlySpan<byte> bytes, Span<float> to, string where)

@@ -29,6 +29,8 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
             throw new ArgumentException($"{data.Folder}: its text embeddings have {data.TextWidth} numbers a token, the U-Net takes cross_attention_dim {unet.Config.CrossAttentionDim}; precompute with this model's text encoder");
         if (data.LatentChannels != unet.Config.InChannels)
             throw new ArgumentException($"{data.Folder}: its latents have {data.LatentChannels} channels, the U-Net takes in_channels {unet.Config.InChannels}; precompute with this model's autoencoder");
+        // Asked for now, so that a cache without it is refused before the first step and not at the first dropped caption.
+        if (objective.CaptionDropout > 0) _ = data.EmptyText;
         (this.unet, this.objective, this.data) = (unet, objective, data);
         lossOf = new DiffusionLoss(ops, unet, objective, Microbatch);
     }

@@ -7,7 +7,7 @@ public class LatentDatasetTests
     [Fact]
     public void Every_epoch_shows_each_training_sample_once_and_no_held_out_one()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 23);
         using var data = new LatentDataset(folder.Path, 32, seed: 3, heldOut: 0.2);
         Assert.Equal((19, 4), (data.TrainingCount, data.HeldOutCount));
@@ -26,7 +26,7 @@ public class LatentDatasetTests
     [Fact]
     public void Any_place_of_the_stream_can_be_resumed_at()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 10);
         using var data = new LatentDataset(folder.Path, 32, seed: 1);
         int[] whole = Ids(data, 0, 35);
@@ -37,7 +37,7 @@ public class LatentDatasetTests
     [Fact]
     public void Latents_come_as_NHWC()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 1);
         using var reader = new MdsReader(folder.Path);
         byte[] stored = reader.Read(0).Bytes("latents_32").ToArray();
@@ -66,7 +66,7 @@ public class LatentDatasetTests
     [Fact]
     public void A_wrong_resolution_and_a_missing_empty_caption_are_errors()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 3, emptyCaption: false);
         Assert.Contains("made at resolution 32, not 64", Assert.Throws<InvalidDataException>(() => new LatentDataset(folder.Path, 64, 1)).Message);
         using var data = new LatentDataset(folder.Path, 32, 1);
@@ -74,9 +74,41 @@ public class LatentDatasetTests
     }
 
     [Fact]
+    public void A_cache_of_mosaicml_is_read_by_its_conventions()
+    {
+        using var folder = new TempFolder();
+        using (var writer = MdsWriter.Create(folder.Path, [new("latents_32", "bytes"), new("caption_latents", "bytes")]))
+        {
+            writer.Write(new Dictionary<string, object> { ["latents_32"] = Array.Empty<byte>(), ["caption_latents"] = TinyModels.Halves(new float[77 * 8]) });
+            writer.Write(new Dictionary<string, object> { ["latents_32"] = TinyModels.Halves(new float[4 * 4 * 4]), ["caption_latents"] = TinyModels.Halves(new float[77 * 8]) });
+            writer.Finish();
+        }
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        Assert.Equal((4, 4, 77, 8, false), (data.LatentChannels, data.LatentHeight, data.TextTokens, data.TextWidth, data.HoldsMoments));
+        Assert.Null(data.Fingerprint);
+        // The sample that was too small at this resolution is passed over.
+        data.Fill(data.NewBatch(5), 0);
+    }
+
+    [Fact, Trait("Category", "Fuzz")]
+    public void Damaged_caches_are_refused_or_read()
+    {
+        using var folder = new TempFolder();
+        TinyModels.WriteCache(folder.Path, 3);
+        string[] names = ["index.json", LatentDataset.EmptyCaptionFile, "shard.00000.mds"];
+        byte[][] originals = [.. names.Select(n => File.ReadAllBytes(folder[n]))];
+        Mutator.Run(originals, 300, (bytes, which) =>
+        {
+            for (int i = 0; i < names.Length; i++) File.WriteAllBytes(folder[names[i]], i == which ? bytes : originals[i]);
+            using var data = new LatentDataset(folder.Path, 32, seed: 1, heldOut: 0.34);
+            data.Fill(data.NewBatch(2), 0);
+        }, e => e is InvalidDataException or NotSupportedException && e.Message.Length > 0);
+    }
+
+    [Fact]
     public void Attribution_lists_what_was_seen()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 6);
         using var data = new LatentDataset(folder.Path, 32, seed: 1);
         var counts = Attribution.Write(folder["ATTRIBUTION.csv"], data.Attributions(100));
@@ -91,7 +123,7 @@ public class LatentDatasetTests
     [Fact]
     public void Attribution_quotes_fields_and_disarms_formulas()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         Attribution.Write(folder["a.csv"], [new Attribution("=cmd()", "", "Jo \"J\" Doe, \nLeeds")]);
         Assert.Equal("key,licence,attribution\r\n'=cmd(),,\"Jo \"\"J\"\" Doe, \nLeeds\"\r\n", File.ReadAllText(folder["a.csv"]));
     }

@@ -4,7 +4,7 @@ namespace CommonCanvas.Training.Tests;
 
 public sealed class PictureDatasetTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    readonly TempFolder folder = new();
 
     public PictureDatasetTests() => TinyPictures.Write(folder["pictures"], 20);
 

@@ -5,7 +5,7 @@ public class MetricsWriterTests
     [Fact]
     public void Resume_keeps_the_lines_up_to_the_checkpoint_byte_for_byte()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         Steps(folder.Path, 0, 1, 6);
         string path = folder["metrics.jsonl"], whole = File.ReadAllText(path);
         File.AppendAllText(path, "{\"step\": 7, \"lo");
@@ -16,7 +16,7 @@ public class MetricsWriterTests
     [Fact]
     public void A_new_run_starts_an_empty_curve_and_drops_old_samples()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         Steps(folder.Path, 0, 1, 3);
         using (var writer = new MetricsWriter(folder.Path, 0)) writer.Image(2, "grid", new RgbPicture(new byte[12], 2, 2).ToPng(), 2, 2);
         Assert.Equal("", File.ReadAllText(folder["metrics.jsonl"]));
@@ -27,7 +27,7 @@ public class MetricsWriterTests
     [Fact]
     public void Lines_are_there_at_once_and_what_is_not_finite_is_null()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         using var writer = new MetricsWriter(folder.Path, 0);
         writer.Write(1, [new("loss", double.NaN), new("lr", 0.1)]);
         Assert.Equal("{\"step\": 1, \"loss\": null, \"lr\": 0.1}\n", ReadShared(folder["metrics.jsonl"]));

@@ -17,7 +17,7 @@ public class TensorBoardWriterTests
     [Fact]
     public void Records_read_back_with_valid_sums()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         using (var writer = new TensorBoardWriter(folder.Path, firstStep: 41))
         {
             writer.Scalars(41, [new("loss", 0.25), new("lr", 1e-4)]);

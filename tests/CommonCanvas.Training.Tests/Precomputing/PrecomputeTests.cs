@@ -6,7 +6,7 @@ namespace CommonCanvas.Training.Tests;
 
 public sealed class PrecomputeTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    readonly TempFolder folder = new();
 
     public PrecomputeTests()
     {

@@ -7,7 +7,7 @@ public class RunReportTests
     [Fact]
     public void Shows_curves_grids_configuration_attributions_and_what_was_skipped_in_one_file()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         using (var writer = new MetricsWriter(folder.Path, 0))
         {
             for (int step = 1; step <= 2000; step++)
@@ -37,7 +37,7 @@ public class RunReportTests
     [Fact]
     public void An_empty_run_folder_makes_an_empty_report()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         Assert.Contains("<h1>Nothing</h1>", File.ReadAllText(RunReport.Write(folder.Path, "Nothing")));
     }
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using CommonCanvas.Models;
-using CommonCanvas.Tests;
 
 namespace CommonCanvas.Training.Tests;
 

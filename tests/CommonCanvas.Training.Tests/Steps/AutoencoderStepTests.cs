@@ -6,7 +6,7 @@ namespace CommonCanvas.Training.Tests;
 
 public sealed class AutoencoderStepTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    readonly TempFolder folder = new();
     readonly CpuOps ops = new();
 
     public AutoencoderStepTests() => TinyPictures.Write(folder["pictures"], 12);

@@ -10,7 +10,7 @@ public class DiffusionStepTests
     [Fact]
     public void Microbatches_enter_with_their_share()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 12);
         var (loss, gradient) = OneStep(folder.Path, microbatch: 5);
         foreach (int microbatch in new[] { 1, 2, 3, 4 })
@@ -29,7 +29,7 @@ public class DiffusionStepTests
     [InlineData(PredictionType.Sample, double.PositiveInfinity, 0.0, false)]
     public void Learns_with_every_objective(PredictionType prediction, double gamma, double offset, bool moments)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 4, moments);
         using var ops = new CpuOps();
         using var unet = TinyModels.NewUNet(ops);
@@ -52,7 +52,7 @@ public class DiffusionStepTests
     [Fact]
     public void The_loss_scale_multiplies_the_gradient_and_not_the_loss()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 12);
         var (loss, gradient) = OneStep(folder.Path, 5);
         var (same, scaled) = OneStep(folder.Path, 5, lossScale: 1024);
@@ -75,7 +75,7 @@ public class DiffusionStepTests
     [Fact]
     public void A_dropped_caption_is_the_empty_ones_embedding()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder["texts"], 6);
         TinyModels.WriteCache(folder["empty"], 6, emptyTexts: true);
         double dropped = OneStep(folder["texts"], 5, objective: plain with { CaptionDropout = 1 }).Loss;
@@ -94,7 +94,7 @@ public class DiffusionStepTests
     [Fact]
     public void The_validation_loss_is_fixed_and_leaves_no_memory_behind()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 12);
         using var ops = new CpuOps();
         using var unet = TinyModels.NewUNet(ops);
@@ -111,7 +111,7 @@ public class DiffusionStepTests
     [Fact]
     public void After_the_first_steps_no_memory_is_allocated_that_grows_with_the_model()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 12);
         using var ops = new CpuOps();
         using var unet = TinyModels.NewUNet(ops);
@@ -128,7 +128,7 @@ public class DiffusionStepTests
     [Fact]
     public void A_cache_that_does_not_fit_the_model_is_refused()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         TinyModels.WriteCache(folder.Path, 3);
         using var ops = new CpuOps();
         using var unet = new UNet(TinyModels.UNet with { CrossAttentionDim = 16 }, ops, DType.F32, training: true);

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
-using CommonCanvas.Tests;
 
 namespace CommonCanvas.Training.Tests;
 
