@@ -1,0 +1,92 @@
+// Matrix instructions and what feeds them: mma.sync on 16-bit storage with fp32 sums, ldmatrix, cp.async, the swizzle of
+// shared memory. The only file with these instructions. F16 has them from sm_75 on, BF16 from sm_80; on older devices a body
+// is empty, and the launching side does not choose kernels that call it.
+//
+// Fragments of mma.m16n8k16 (PTX ISA, "Matrix Fragments for mma.m16n8k16"): lane = 4 g + t holds
+//   a[0] = A[g, 2t..2t+1]       a[1] = A[g + 8, 2t..2t+1]     a[2] = A[g, 2t+8..2t+9]     a[3] = A[g + 8, 2t+8..2t+9]
+//   b[0] = B[2t..2t+1, g]       b[1] = B[2t+8..2t+9, g]
+//   d[0..1] = D[g, 2t..2t+1]    d[2..3] = D[g + 8, 2t..2t+1]
+#pragma once
+#include "types.cuh"
+
+// The address of shared memory as the 32-bit number that the instructions below take.
+__device__ __forceinline__ word shared_address(const void* pointer) { return (word)__cvta_generic_to_shared(pointer); }
+
+#if defined(STORAGE_F16) || defined(STORAGE_BF16)
+
+// Two fp32 numbers as two of storage, the first in the lower half.
+__device__ __forceinline__ word pack2(float low, float high) { return (word)narrow(low) | (word)narrow(high) << 16; }
+
+// d[16, 8] += a[16, 16] b[16, 8]
+__device__ __forceinline__ void mma16816(float (&d)[4], const word (&a)[4], const word (&b)[2])
+{
+#if __CUDA_ARCH__ >= 800 && defined(STORAGE_BF16)
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif __CUDA_ARCH__ >= 750 && defined(STORAGE_F16)
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(b[0]));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[2]), "r"(a[3]), "r"(b[1]));
+#endif
+}
+
+// Four 8x8 matrices of 16-bit elements; lanes 8 i to 8 i + 7 give the addresses of matrix i's rows, each 16 bytes.
+__device__ __forceinline__ void load_matrix4(word (&r)[4], word address)
+{
+#if __CUDA_ARCH__ >= 750
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+#endif
+}
+
+// The same, each matrix transposed.
+__device__ __forceinline__ void load_matrix4_transposed(word (&r)[4], word address)
+{
+#if __CUDA_ARCH__ >= 750
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+#endif
+}
+
+#endif
+
+// Starts a copy of 16 bytes to shared memory; zeros where not `inside`, and then `from` is not read. It has arrived after
+// copy_wait and a barrier.
+__device__ __forceinline__ void copy_async(word to, const void* from, bool inside)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(to), "l"(__cvta_generic_to_global(from)), "r"(inside ? 16 : 0) : "memory");
+#else
+    uint4 value = inside ? *reinterpret_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" :: "r"(to), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w) : "memory");
+#endif
+}
+
+// Closes a group of copies.
+__device__ __forceinline__ void copy_commit()
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Waits until at most `Pending` of the latest groups are under way.
+template <int Pending> __device__ __forceinline__ void copy_wait()
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" :: "n"(Pending) : "memory");
+#endif
+}
+
+// Byte offset of 16-byte column `column` in row `row` of a tile whose rows are `Columns` such columns (4 or 8 or more, a power
+// of two). Exclusive-or with the row spreads a column of 8 rows over all banks, so ldmatrix has no conflicts.
+template <int Columns> __device__ __forceinline__ int swizzle(int row, int column)
+{
+    constexpr int Mask = Columns < 8 ? Columns - 1 : 7;
+    constexpr int RowsPerLine = Columns < 8 ? 8 / Columns : 1;
+    return (row * Columns + (column ^ ((row / RowsPerLine) & Mask))) * 16;
+}

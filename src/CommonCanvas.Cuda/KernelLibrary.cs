@@ -1,0 +1,68 @@
+using System.Reflection;
+
+namespace CommonCanvas.Cuda;
+
+/// <summary>The sources of <c>kernels/</c>, which the assembly carries.</summary>
+public static class KernelSources
+{
+    const string Prefix = "kernels/";
+    static readonly Assembly Carrier = typeof(KernelSources).Assembly;
+
+    /// <summary>Names of the kernel files: <c>groupnorm.cu</c>.</summary>
+    public static IReadOnlyList<string> Files { get; } = [.. Names(".cu")];
+
+    /// <summary>Name and text of every header.</summary>
+    public static IReadOnlyList<(string Name, string Text)> Headers { get; } = [.. Names(".cuh").Select(name => (name, Read(name)))];
+
+    /// <summary>The text of a file.</summary>
+    /// <exception cref="FileNotFoundException">There is no such kernel file.</exception>
+    public static string Read(string name)
+    {
+        using var stream = Carrier.GetManifestResourceStream(Prefix + name)
+            ?? throw new FileNotFoundException($"no kernel file '{name}'; there are {string.Join(", ", Files)}", name);
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    static IEnumerable<string> Names(string extension) => Carrier.GetManifestResourceNames()
+        .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(extension, StringComparison.Ordinal))
+        .Select(name => name[Prefix.Length..]).Order(StringComparer.Ordinal);
+}
+
+/// <summary>The kernels of a device: compiled, or read from the cache, when they are first asked for.</summary>
+/// <param name="device">Where they are loaded.</param>
+/// <param name="cache">Compiles and remembers.</param>
+/// <param name="architecture">What NVRTC compiles for: <c>sm_80</c>, or <c>compute_80</c> for PTX alone.</param>
+public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture) : IDisposable
+{
+    readonly Dictionary<(string File, string Define), CudaModule> modules = [];
+    readonly Dictionary<(string File, string Define, string Name), CudaKernel> kernels = [];
+
+    /// <summary>Options of every compilation. Kernels name their own approximations, so fast math is not among them.</summary>
+    public static IReadOnlyList<string> Options(string architecture, string define) =>
+        [$"-arch={architecture}", $"-D{define}", "-std=c++17", "-lineinfo"];
+
+    /// <summary>A kernel by file, preprocessor definition and name.</summary>
+    /// <exception cref="KernelCompilationException">With the compiler's log.</exception>
+    public CudaKernel this[string file, string define, string name]
+    {
+        get
+        {
+            if (kernels.TryGetValue((file, define, name), out var kernel)) return kernel;
+            if (!modules.TryGetValue((file, define), out var module))
+            {
+                var program = cache.Get(KernelSources.Read(file), file, KernelSources.Headers, Options(architecture, define));
+                modules[(file, define)] = module = new CudaModule(device, program, $"{file} -D{define}");
+            }
+            return kernels[(file, define, name)] = module[name];
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var module in modules.Values) module.Dispose();
+        modules.Clear();
+        kernels.Clear();
+    }
+}

@@ -1,0 +1,88 @@
+using CommonCanvas.Cuda;
+
+namespace CommonCanvas.Tensors;
+
+/// <summary>
+/// The operations on a CUDA device, or on the emulated one: launch geometry and nothing else. The arithmetic is in
+/// <c>kernels/</c>, one file for each operation, compiled for the storage type at hand. Everything is queued on one stream;
+/// only <see cref="Download"/>, <see cref="CountNonFinite"/> and <see cref="Synchronize"/> wait. Not for concurrent use.
+/// </summary>
+public sealed unsafe partial class CudaOps : IOps
+{
+    /// <summary>Threads in a block of the kernels that work element by element.</summary>
+    const int ElementThreads = 256;
+
+    /// <summary>Blocks for each multiprocessor of a grid-stride kernel: enough to hide latency, few enough to cost nothing.</summary>
+    const int BlocksPerMultiprocessor = 8;
+
+    readonly CudaDevice device;
+    readonly CudaStream stream;
+    readonly KernelLibrary kernels;
+
+    /// <summary>Takes over a device.</summary>
+    /// <param name="device">Disposed with this.</param>
+    /// <param name="cache">Where kernels come from.</param>
+    /// <param name="architecture">What they are compiled for: <c>sm_80</c>, or <c>compute_80</c> where the device takes PTX.</param>
+    public CudaOps(CudaDevice device, KernelCache cache, string architecture)
+    {
+        this.device = device;
+        stream = new CudaStream(device);
+        kernels = new KernelLibrary(device, cache, architecture);
+        Arena = new CudaArena(device);
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"cuda:{device.Ordinal} ({device.Name})";
+
+    /// <inheritdoc/>
+    public Arena Arena { get; }
+
+    /// <inheritdoc/>
+    public void Synchronize() => stream.Synchronize();
+
+    /// <inheritdoc/>
+    public void BeginStep() { }
+
+    /// <inheritdoc/>
+    public void EndStep() { }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        stream.Synchronize();
+        Arena.Dispose();
+        kernels.Dispose();
+        stream.Dispose();
+        device.Dispose();
+    }
+
+    /// <summary>The kernel <paramref name="name"/> of a file, compiled for a storage type.</summary>
+    CudaKernel Kernel(string file, DType storage, string name) => kernels[file, Define(storage), name];
+
+    static string Define(DType storage) => storage switch
+    {
+        DType.F32 => "STORAGE_F32",
+        DType.F16 => "STORAGE_F16",
+        DType.BF16 => "STORAGE_BF16",
+        _ => throw new ArgumentOutOfRangeException(nameof(storage), storage, "kernels are compiled for F32, F16 and BF16"),
+    };
+
+    /// <summary>Queues a kernel.</summary>
+    void Launch(CudaKernel kernel, Dim3 grid, Dim3 block, int sharedBytes, ReadOnlySpan<KernelArgument> arguments)
+    {
+        if (grid.Count > 0) kernel.Launch(stream, grid, block, sharedBytes, arguments);
+    }
+
+    /// <summary>Queues a grid-stride kernel over <paramref name="work"/> pieces, one for each thread and round.</summary>
+    void LaunchOver(long work, CudaKernel kernel, ReadOnlySpan<KernelArgument> arguments)
+    {
+        long blocks = Math.Min((work + ElementThreads - 1) / ElementThreads, (long)device.Multiprocessors * BlocksPerMultiprocessor);
+        Launch(kernel, (int)blocks, ElementThreads, 0, arguments);
+    }
+
+    /// <summary>Whether 16 bytes at a time can be moved from the start of each.</summary>
+    static bool Aligned(Tensor a, Tensor b = default, Tensor c = default, Tensor d = default) => ((a.Data | b.Data | c.Data | d.Data) & 15) == 0;
+
+    /// <summary>Elements of 16 bytes.</summary>
+    static int Lanes(DType type) => 16 / type.Size();
+}
