@@ -3,11 +3,13 @@ using System.Runtime.InteropServices;
 namespace CommonCanvas.Cuda;
 
 /// <summary>
-/// A device with its primary context, which every thread that uses it makes current. Owns nothing but the context; streams,
-/// modules and memory are freed by their own handles before it.
+/// A device with its primary context, which whatever uses it makes the calling thread's first. Owns nothing but the context;
+/// streams, modules and memory are freed by their own handles before it.
 /// </summary>
 public sealed unsafe class CudaDevice : IDisposable
 {
+    [ThreadStatic] static CudaDevice? current;
+
     readonly nint context;
     bool disposed;
 
@@ -64,17 +66,27 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         get
         {
+            MakeCurrent();
             nuint free, total;
             Api.Check(Api.Driver.cuMemGetInfo(&free, &total));
             return ((long)free, (long)total);
         }
     }
 
-    /// <summary>Makes the context the calling thread's.</summary>
-    public void MakeCurrent() => Api.Check(Api.Driver.cuCtxSetCurrent(context));
+    /// <summary>Makes the context the calling thread's; costs nothing where it is already.</summary>
+    public void MakeCurrent()
+    {
+        if (current == this) return;
+        Api.Check(Api.Driver.cuCtxSetCurrent(context));
+        current = this;
+    }
 
     /// <summary>Waits for all streams.</summary>
-    public void Synchronize() => Api.Check(Api.Driver.cuCtxSynchronize());
+    public void Synchronize()
+    {
+        MakeCurrent();
+        Api.Check(Api.Driver.cuCtxSynchronize());
+    }
 
     /// <summary>An attribute of the device.</summary>
     public int Attribute(DeviceAttribute attribute)
@@ -88,6 +100,7 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <exception cref="CudaException">With what is free, where memory is short.</exception>
     public nint Allocate(long bytes)
     {
+        MakeCurrent();
         nint address;
         var result = Api.Driver.cuMemAlloc(&address, (nuint)bytes);
         if (result == CudaResult.OutOfMemory)
@@ -97,13 +110,18 @@ public sealed unsafe class CudaDevice : IDisposable
     }
 
     /// <summary>Frees device memory.</summary>
-    public void Free(nint address) => Api.Check(Api.Driver.cuMemFree(address));
+    public void Free(nint address)
+    {
+        MakeCurrent();
+        Api.Check(Api.Driver.cuMemFree(address));
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         if (disposed) return;
         disposed = true;
+        if (current == this) current = null;
         Api.Check(Api.Driver.cuDevicePrimaryCtxRelease(Handle));
     }
 }

@@ -11,10 +11,10 @@ public sealed unsafe partial class CudaModule : CudaHandle
     readonly Dictionary<string, int[]> parameters;
 
     /// <summary>Loads a program: its machine code where there is some, else its PTX.</summary>
-    /// <param name="device">The device, whose context is current.</param>
+    /// <param name="device">The device.</param>
     /// <param name="program">What NVRTC made.</param>
     /// <param name="name">For messages.</param>
-    public CudaModule(CudaDevice device, NvrtcProgram program, string name) : base(device.Api, Load(device.Api, program, name))
+    public CudaModule(CudaDevice device, NvrtcProgram program, string name) : base(device.Api, Load(device, program, name))
     {
         Device = device;
         parameters = ParameterSizes(program.Ptx);
@@ -42,11 +42,12 @@ public sealed unsafe partial class CudaModule : CudaHandle
         }
     }
 
-    static nint Load(CudaApi api, NvrtcProgram program, string name)
+    static nint Load(CudaDevice device, NvrtcProgram program, string name)
     {
+        device.MakeCurrent();
         byte[] image = program.Cubin.Length > 0 ? program.Cubin : Encoding.UTF8.GetBytes(program.Ptx + "\0");
         nint module;
-        fixed (byte* bytes = image) api.Check(api.Driver.cuModuleLoadData(&module, bytes), name);
+        fixed (byte* bytes = image) device.Api.Check(device.Api.Driver.cuModuleLoadData(&module, bytes), name);
         return module;
     }
 
@@ -150,6 +151,7 @@ public sealed unsafe class CudaKernel
             pointers[i] = values + i;
         }
         if (sharedBytes > dynamicShared) AllowShared(sharedBytes);
+        Device.MakeCurrent();
         var api = Device.Api;
         var result = api.Driver.cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z,
             (uint)block.X, (uint)block.Y, (uint)block.Z, (uint)sharedBytes, stream.Value, pointers, null);

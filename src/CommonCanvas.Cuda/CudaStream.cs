@@ -22,20 +22,30 @@ public sealed unsafe class CudaStream : CudaHandle
     const int CaptureThreadLocal = 1;
 
     /// <summary>Creates a stream that does not wait for the default stream.</summary>
-    public CudaStream(CudaDevice device) : base(device.Api, Create(device.Api)) => Device = device;
+    public CudaStream(CudaDevice device) : base(device.Api, Create(device)) => Device = device;
 
     /// <summary>The device that it belongs to.</summary>
     public CudaDevice Device { get; }
 
+    /// <summary>The handle, with the device's context the calling thread's.</summary>
+    nint Current
+    {
+        get
+        {
+            Device.MakeCurrent();
+            return Value;
+        }
+    }
+
     /// <summary>Waits until all work has been done; kernels' errors surface here.</summary>
-    public void Synchronize() => Api.Check(Api.Driver.cuStreamSynchronize(Value));
+    public void Synchronize() => Api.Check(Api.Driver.cuStreamSynchronize(Current));
 
     /// <summary>Whether all work has been done.</summary>
     public bool IsIdle
     {
         get
         {
-            var result = Api.Driver.cuStreamQuery(Value);
+            var result = Api.Driver.cuStreamQuery(Current);
             if (result == CudaResult.NotReady) return false;
             Api.Check(result, null, "cuStreamQuery(");
             return true;
@@ -43,37 +53,37 @@ public sealed unsafe class CudaStream : CudaHandle
     }
 
     /// <summary>Work queued from now on waits for the event.</summary>
-    public void Wait(CudaEvent @event) => Api.Check(Api.Driver.cuStreamWaitEvent(Value, @event.Value, 0));
+    public void Wait(CudaEvent @event) => Api.Check(Api.Driver.cuStreamWaitEvent(Current, @event.Value, 0));
 
     /// <summary>Copies from host memory, which stays untouched until the copy has been done (pinned memory copies asynchronously).</summary>
     public void CopyToDevice(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyHtoDAsync(destination, (void*)source, (nuint)bytes, Value), $"{bytes} bytes");
+        Api.Check(Api.Driver.cuMemcpyHtoDAsync(destination, (void*)source, (nuint)bytes, Current), $"{bytes} bytes");
 
     /// <summary>Copies to host memory.</summary>
     public void CopyToHost(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyDtoHAsync((void*)destination, source, (nuint)bytes, Value), $"{bytes} bytes");
+        Api.Check(Api.Driver.cuMemcpyDtoHAsync((void*)destination, source, (nuint)bytes, Current), $"{bytes} bytes");
 
     /// <summary>Copies within the device.</summary>
     public void Copy(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyDtoDAsync(destination, source, (nuint)bytes, Value), $"{bytes} bytes");
+        Api.Check(Api.Driver.cuMemcpyDtoDAsync(destination, source, (nuint)bytes, Current), $"{bytes} bytes");
 
     /// <summary>Sets <paramref name="count"/> bytes.</summary>
-    public void Fill8(nint destination, byte value, long count) => Api.Check(Api.Driver.cuMemsetD8Async(destination, value, (nuint)count, Value));
+    public void Fill8(nint destination, byte value, long count) => Api.Check(Api.Driver.cuMemsetD8Async(destination, value, (nuint)count, Current));
 
     /// <summary>Sets <paramref name="count"/> 16-bit words.</summary>
-    public void Fill16(nint destination, ushort value, long count) => Api.Check(Api.Driver.cuMemsetD16Async(destination, value, (nuint)count, Value));
+    public void Fill16(nint destination, ushort value, long count) => Api.Check(Api.Driver.cuMemsetD16Async(destination, value, (nuint)count, Current));
 
     /// <summary>Sets <paramref name="count"/> 32-bit words.</summary>
-    public void Fill32(nint destination, uint value, long count) => Api.Check(Api.Driver.cuMemsetD32Async(destination, value, (nuint)count, Value));
+    public void Fill32(nint destination, uint value, long count) => Api.Check(Api.Driver.cuMemsetD32Async(destination, value, (nuint)count, Current));
 
     /// <summary>Records what <paramref name="work"/> queues on this stream, instead of running it.</summary>
     public CudaGraph Capture(Action work)
     {
-        Api.Check(Api.Driver.cuStreamBeginCapture(Value, CaptureThreadLocal));
+        Api.Check(Api.Driver.cuStreamBeginCapture(Current, CaptureThreadLocal));
         nint graph;
         CudaResult ended;
         try { work(); }
-        finally { ended = Api.Driver.cuStreamEndCapture(Value, &graph); }
+        finally { ended = Api.Driver.cuStreamEndCapture(Current, &graph); }
         Api.Check(ended, null, "cuStreamEndCapture(");
         try
         {
@@ -84,10 +94,11 @@ public sealed unsafe class CudaStream : CudaHandle
         finally { Api.Check(Api.Driver.cuGraphDestroy(graph)); }
     }
 
-    static nint Create(CudaApi api)
+    static nint Create(CudaDevice device)
     {
+        device.MakeCurrent();
         nint stream;
-        api.Check(api.Driver.cuStreamCreate(&stream, NonBlocking));
+        device.Api.Check(device.Api.Driver.cuStreamCreate(&stream, NonBlocking));
         return stream;
     }
 
@@ -101,7 +112,7 @@ public sealed unsafe class CudaEvent : CudaHandle
     const uint DisableTiming = 2;
 
     /// <summary>Creates an event; without timing it costs less.</summary>
-    public CudaEvent(CudaDevice device, bool timing = false) : base(device.Api, Create(device.Api, timing))
+    public CudaEvent(CudaDevice device, bool timing = false) : base(device.Api, Create(device, timing))
     {
     }
 
@@ -111,6 +122,18 @@ public sealed unsafe class CudaEvent : CudaHandle
     /// <summary>Waits until the marked work has been done.</summary>
     public void Synchronize() => Api.Check(Api.Driver.cuEventSynchronize(Value));
 
+    /// <summary>Whether the marked work has been done.</summary>
+    public bool HasCome
+    {
+        get
+        {
+            var result = Api.Driver.cuEventQuery(Value);
+            if (result == CudaResult.NotReady) return false;
+            Api.Check(result, null, "cuEventQuery(");
+            return true;
+        }
+    }
+
     /// <summary>Milliseconds from this event to a later one; both with timing and done.</summary>
     public float MillisecondsTo(CudaEvent later)
     {
@@ -119,10 +142,11 @@ public sealed unsafe class CudaEvent : CudaHandle
         return milliseconds;
     }
 
-    static nint Create(CudaApi api, bool timing)
+    static nint Create(CudaDevice device, bool timing)
     {
+        device.MakeCurrent();
         nint handle;
-        api.Check(api.Driver.cuEventCreate(&handle, timing ? 0 : DisableTiming));
+        device.Api.Check(device.Api.Driver.cuEventCreate(&handle, timing ? 0 : DisableTiming));
         return handle;
     }
 
@@ -148,7 +172,7 @@ public sealed unsafe class CudaGraph : CudaHandle
 public sealed unsafe class PinnedBuffer : CudaHandle
 {
     /// <summary>Allocates <paramref name="bytes"/>.</summary>
-    public PinnedBuffer(CudaDevice device, long bytes) : base(device.Api, Create(device.Api, bytes)) => Bytes = bytes;
+    public PinnedBuffer(CudaDevice device, long bytes) : base(device.Api, Create(device, bytes)) => Bytes = bytes;
 
     /// <summary>Size.</summary>
     public long Bytes { get; }
@@ -156,10 +180,11 @@ public sealed unsafe class PinnedBuffer : CudaHandle
     /// <summary>The memory.</summary>
     public Span<T> Span<T>() where T : unmanaged => new((void*)Value, checked((int)(Bytes / sizeof(T))));
 
-    static nint Create(CudaApi api, long bytes)
+    static nint Create(CudaDevice device, long bytes)
     {
+        device.MakeCurrent();
         nint address;
-        api.Check(api.Driver.cuMemHostAlloc(&address, (nuint)bytes, 0), $"{bytes} bytes of pinned memory");
+        device.Api.Check(device.Api.Driver.cuMemHostAlloc(&address, (nuint)bytes, 0), $"{bytes} bytes of pinned memory");
         return address;
     }
 

@@ -17,6 +17,7 @@ public sealed unsafe partial class CudaOps : IOps
 
     readonly CudaDevice device;
     readonly CudaStream stream;
+    readonly PinnedStaging staging;
     readonly KernelLibrary kernels;
 
     /// <summary>Takes over a device.</summary>
@@ -27,6 +28,7 @@ public sealed unsafe partial class CudaOps : IOps
     {
         this.device = device;
         stream = new CudaStream(device);
+        staging = new PinnedStaging(stream);
         kernels = new KernelLibrary(device, cache, architecture);
         Arena = new CudaArena(device);
     }
@@ -49,7 +51,7 @@ public sealed unsafe partial class CudaOps : IOps
     /// <inheritdoc/>
     public void Dispose()
     {
-        stream.Synchronize();
+        staging.Dispose();
         Arena.Dispose();
         kernels.Dispose();
         stream.Dispose();
