@@ -11,8 +11,10 @@ $env:DOTNET_CLI_UI_LANGUAGE = 'en'
 
 $usage = @'
 .\build.ps1                          restore the packages, build native/ and everything else
-.\build.ps1 test [--golden] [NAME]   build, then run the tests; NAME: only those with it in namespace, class or method;
-                                     --golden: only the comparisons with PyTorch's reference cases
+.\build.ps1 test [--golden | --kernels] [NAME]
+                                     build, then run the tests; NAME: only those with it in namespace, class or method;
+                                     --golden: only the comparisons with PyTorch's reference cases;
+                                     --kernels: only the proofs of the CUDA kernels
 .\build.ps1 fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
 .\build.ps1 nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 .\build.ps1 clean                    delete what was built
@@ -25,12 +27,14 @@ function Stop-Misuse([string] $Message) {
     exit 2
 }
 
-# Restores, calls CMake for native/ (through the target in native/native.targets) and compiles, in Release.
+# Restores, calls CMake for native/ (through the target in native/native.targets) and compiles, in Release. NVRTC is fetched
+# on Debian where none is installed; without it the tests of the kernels are skipped.
 function Invoke-Build {
     if (-not (Get-Command dotnet -ErrorAction SilentlyContinue)) {
         [Console]::Error.WriteLine('build.ps1: dotnet is not on the PATH: install the .NET 10 SDK, https://dot.net')
         exit 1
     }
+    if ($env:OS -ne 'Windows_NT' -and (Get-Command bash -ErrorAction SilentlyContinue)) { bash native/fetch-nvrtc.sh | Out-Null }
     dotnet restore CommonCanvas.sln -v q | Out-Host
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
     dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo | Out-Host
@@ -91,8 +95,9 @@ try {
         }
         'test' {
             $filters = @()
-            if ($rest.Count -gt 0 -and $rest[0] -eq '--golden') {
-                $filters = @('--filter-trait', 'Category=Golden')
+            if ($rest.Count -gt 0 -and $rest[0] -in '--golden', '--kernels') {
+                if ($rest[0] -eq '--golden') { $filters = @('--filter-trait', 'Category=Golden') }
+                else { $filters = @('--filter-trait', 'Category=Kernels') }
                 $rest = @($rest | Select-Object -Skip 1)
             }
             if ($rest.Count -gt 0 -and "$($rest[0])".StartsWith('-')) { Stop-Misuse "unknown option $($rest[0])" }

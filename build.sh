@@ -7,8 +7,10 @@ export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_O
 usage() {
     cat <<'TEXT'
 ./build.sh                          restore the packages, build native/ and everything else
-./build.sh test [--golden] [NAME]   build, then run the tests; NAME: only those with it in namespace, class or method;
-                                    --golden: only the comparisons with PyTorch's reference cases
+./build.sh test [--golden | --kernels] [NAME]
+                                    build, then run the tests; NAME: only those with it in namespace, class or method;
+                                    --golden: only the comparisons with PyTorch's reference cases;
+                                    --kernels: only the proofs of the CUDA kernels
 ./build.sh fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
 ./build.sh nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 ./build.sh clean                    delete what was built
@@ -33,9 +35,11 @@ b again
 fail() { echo "build.sh: $*" >&2; exit 1; }
 misuse() { echo "build.sh: $*" >&2; usage >&2; exit 2; }
 
-# Restores, calls CMake for native/ (through the target in native/native.targets) and compiles, in Release.
+# Restores, calls CMake for native/ (through the target in native/native.targets) and compiles, in Release. NVRTC is fetched
+# where none is installed; without it the tests of the kernels are skipped.
 build() {
     command -v dotnet >/dev/null || fail "dotnet is not on the PATH: install the .NET 10 SDK, https://dot.net"
+    bash native/fetch-nvrtc.sh >/dev/null || true
     dotnet restore CommonCanvas.sln -v q
     dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo
 }
@@ -85,7 +89,10 @@ case "$verb" in
         ;;
     test)
         filters=()
-        if [ "${1:-}" = --golden ]; then filters=(--filter-trait Category=Golden); shift; fi
+        case "${1:-}" in
+        --golden) filters=(--filter-trait Category=Golden); shift ;;
+        --kernels) filters=(--filter-trait Category=Kernels); shift ;;
+        esac
         case "${1:-}" in -*) misuse "unknown option $1" ;; esac
         [ $# -le 1 ] || misuse "test takes one NAME"
         if [ $# -eq 1 ]; then filters+=(--filter-method "*$1*"); fi

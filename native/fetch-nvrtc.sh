@@ -31,7 +31,8 @@ else
   give_up "this is not Debian; install the CUDA toolkit instead"
 fi
 apt=(apt-get -qq -o "Dir::Etc::sourcelist=/nonexistent" -o "Dir::Etc::sourceparts=$work/sources"
-     -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o "APT::Sandbox::User=$(id -un)")
+     -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o "APT::Sandbox::User=$(id -un)"
+     -o "Acquire::http::Timeout=15" -o "Acquire::https::Timeout=15" -o "Acquire::Retries=1")
 "${apt[@]}" update 2>"$work/log" || give_up "$(tail -n 1 "$work/log")"
 (cd "$work" && "${apt[@]}" download libnvrtc11.2 libnvrtc-builtins11.8 2>"$work/log") || give_up "$(tail -n 1 "$work/log")"
 for package in "$work"/libnvrtc*.deb; do dpkg -x "$package" "$work/package"; done

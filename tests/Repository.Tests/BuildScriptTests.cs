@@ -50,7 +50,7 @@ public partial class BuildScriptTests
     public void Both_scripts_test_in_the_same_way()
     {
         string shell = File.ReadAllText(Path.Combine(Checkout.Root, "build.sh")), powerShell = File.ReadAllText(PowerShellFile);
-        foreach (string shared in new[] { "Category=Golden", "Category=Fuzz", "COMMONCANVAS_FUZZ", "--filter-method", " passed, ", " failed, ", " skipped\"" })
+        foreach (string shared in new[] { "Category=Golden", "Category=Kernels", "Category=Fuzz", "COMMONCANVAS_FUZZ", "--filter-method", " passed, ", " failed, ", " skipped\"" })
         {
             Assert.Contains(shared, shell, StringComparison.Ordinal);
             Assert.Contains(shared, powerShell, StringComparison.Ordinal);
