@@ -40,7 +40,7 @@ public sealed record OptimizerSettings
 public sealed class Optimizer : IDisposable
 {
     readonly IOps ops;
-    readonly Tensor master, gradient, compute, sum, norm, scale;
+    readonly Tensor master, gradient, compute, sum, scale;
     Tensor average;
 
     /// <summary>Rents the moments, zero.</summary>
@@ -59,7 +59,6 @@ public sealed class Optimizer : IDisposable
         Moment1 = Zeros(master);
         Moment2 = Zeros(master);
         sum = ops.Arena.Rent(DType.F32, 1);
-        norm = ops.Arena.Rent(DType.F32, 1);
         scale = ops.Arena.Rent(DType.F32, 1);
     }
 
@@ -78,18 +77,16 @@ public sealed class Optimizer : IDisposable
     /// <summary>Updates made: AdamW's step count, which skipped steps do not advance.</summary>
     public long Updates { get; private set; }
 
-    /// <summary>The gradient's global norm over all parameters, before clipping; waits for the device.</summary>
+    /// <summary>Measures the gradient's global norm over all parameters, before clipping; does not wait for the device.</summary>
     /// <param name="lossScale">Factor that the gradient carries.</param>
-    public float GradientNorm(float lossScale)
+    /// <param name="norm">Receives the norm without the factor: F32[1].</param>
+    public void MeasureNorm(float lossScale, Tensor norm)
     {
         ops.SumSquares(gradient, sum);
         ops.ClipScale(sum, 1 / lossScale, (float)Math.Min(Settings.ClipNorm, float.MaxValue), norm, scale);
-        Span<float> value = stackalloc float[1];
-        ops.Download(norm, value);
-        return value[0];
     }
 
-    /// <summary>Updates the weights with the gradient whose norm <see cref="GradientNorm"/> has just measured and found finite.</summary>
+    /// <summary>Updates the weights with the gradient whose norm <see cref="MeasureNorm"/> has just measured; where that is not finite nothing changes.</summary>
     /// <param name="step">The run's step, from 1: for the learning rate and the average.</param>
     public void Update(long step)
     {
@@ -126,7 +123,7 @@ public sealed class Optimizer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in new[] { Moment1, Moment2, average, sum, norm, scale }) ops.Arena.Release(tensor);
+        foreach (var tensor in new[] { Moment1, Moment2, average, sum, scale }) ops.Arena.Release(tensor);
         average = Tensor.None;
     }
 }

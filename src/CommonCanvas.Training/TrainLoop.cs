@@ -23,6 +23,7 @@ public sealed class TrainLoop : IDisposable
     readonly ITrainProgress progress;
     readonly CheckpointStore store;
     readonly TrainState state;
+    readonly StepReadout readout;
     readonly List<KeyValuePair<string, double>> values = [];
     MetricsWriter? metrics;
     long lastSaved;
@@ -42,6 +43,7 @@ public sealed class TrainLoop : IDisposable
         Optimizer = new Optimizer(ops, parameters.Master, parameters.Gradient, parameters.Compute, settings.Optimizer);
         var scaler = new LossScaler(settings.LossScaling, settings.InitialLossScale, settings.LossScaleGrowth);
         state = new TrainState(ops, parameters, Optimizer, scaler) { Configuration = settings.Configuration, Data = settings.Data };
+        readout = new StepReadout(ops, step.BatchSize);
         (ops as WatchedOps)?.NameLayers(parameters);
     }
 
@@ -125,8 +127,9 @@ public sealed class TrainLoop : IDisposable
     {
         long number = state.Step + 1;
         float scale = state.Scaler.Scale;
-        double loss = step.Run(number, scale);
-        float norm = Optimizer.GradientNorm(scale);
+        step.Run(number, scale, readout.Losses);
+        Optimizer.MeasureNorm(scale, readout.Norm);
+        var (loss, norm) = readout.Read();
         bool finite = double.IsFinite(loss) && float.IsFinite(norm);
         bool counts = state.Scaler.Update(finite);
         string? overflow = finite ? null : FindFault(number, scale);
@@ -180,13 +183,17 @@ public sealed class TrainLoop : IDisposable
     // The weights are still those of the step before, so the same step can be run again under inspection.
     string FindFault(long number, float scale)
     {
-        if (ops is WatchedOps watched && watched.Watch(() => step.Repeat(number, scale)) is { } found) return found;
+        if (ops is WatchedOps watched && watched.Watch(() => step.Repeat(number, scale, readout.Losses)) is { } found) return found;
         var bad = step.Parameters.All.FirstOrDefault(p => ops.CountNonFinite(p.Gradient) > 0);
         return bad is null ? "the loss or the gradient's norm is not finite" : $"the gradient of {bad.Name} is not finite";
     }
 
     /// <summary>Releases the optimizer; model and step stay their owners'.</summary>
-    public void Dispose() => Optimizer.Dispose();
+    public void Dispose()
+    {
+        readout.Dispose();
+        Optimizer.Dispose();
+    }
 
     /// <summary>Speed over the latest steps, pauses for samples and checkpoints left out.</summary>
     sealed class StepRate(int batchSize)

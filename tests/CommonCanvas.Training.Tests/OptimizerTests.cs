@@ -44,7 +44,7 @@ public class OptimizerTests
         for (int step = 0; step < s.GetProperty("steps").GetInt32(); step++)
         {
             ops.Upload<float>(All($"grad{step}"), gradient);
-            float norm = optimizer.GradientNorm(1);
+            float norm = optimizer.Norm(ops);
             Close(tensors.ReadFloats($"norm{step}"), [norm]);
             optimizer.Update(step + 1);
             Close(All($"after{step}"), master.Span<float>());
@@ -67,7 +67,7 @@ public class OptimizerTests
         var weights = new List<float>();
         for (int step = 1; step <= 7; step++)
         {
-            optimizer.GradientNorm(1);
+            optimizer.Norm(ops);
             optimizer.Update(step);
             weights.Add(master.Span<float>()[0]);
             averages.Add(optimizer.Average.IsNone ? null : optimizer.Average.Span<float>()[0]);
@@ -90,7 +90,7 @@ public class OptimizerTests
             ops.Fill(1, master);
             ops.Upload<float>([3 * lossScale, -4 * lossScale, 0, lossScale], gradient);
             using var optimizer = new Optimizer(ops, master, gradient, Tensor.None, new OptimizerSettings { LearningRate = new LearningRateSchedule(0.1), ClipNorm = 2 });
-            Assert.Equal(MathF.Sqrt(26), optimizer.GradientNorm(lossScale), 1e-4f);
+            Assert.Equal(MathF.Sqrt(26), optimizer.Norm(ops, lossScale), 1e-4f);
             optimizer.Update(1);
             return master.Span<float>().ToArray();
         }
@@ -100,7 +100,7 @@ public class OptimizerTests
         ops.Fill(1, weights);
         ops.Fill(float.PositiveInfinity, nan);
         using var overflowing = new Optimizer(ops, weights, nan, Tensor.None, new OptimizerSettings { LearningRate = new LearningRateSchedule(0.1) });
-        Assert.False(float.IsFinite(overflowing.GradientNorm(1)));
+        Assert.False(float.IsFinite(overflowing.Norm(ops)));
     }
 
     [Fact]

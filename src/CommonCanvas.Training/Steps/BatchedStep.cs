@@ -5,7 +5,7 @@ namespace CommonCanvas.Training;
 
 /// <summary>
 /// What the steps of all models share: batches read ahead, worked off in microbatches, each of which enters with its share
-/// of the batch, so that the split changes memory and not the result; losses kept on the device and read once.
+/// of the batch, so that the split changes memory and not the result.
 /// </summary>
 /// <typeparam name="TBatch">Host memory for a batch.</typeparam>
 public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
@@ -13,8 +13,6 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     readonly Func<int, TBatch> newBatch;
     readonly Prefetcher<TBatch> batches;
     readonly int validationSamples;
-    readonly float[] values;
-    Tensor losses;
     TBatch? current;
 
     /// <summary>Nothing is read before the first step.</summary>
@@ -30,8 +28,6 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         (Ops, BatchSize, Microbatch) = (ops, batchSize, Math.Min(microbatch, batchSize));
         (this.validationSamples, this.newBatch) = (validationSamples, newBatch);
         Keys = new RandomKey[Microbatch];
-        values = new float[Math.Max(batchSize, validationSamples)];
-        losses = ops.Arena.Rent(DType.F32, values.Length);
         batches = new Prefetcher<TBatch>(() => newBatch(batchSize), (batch, step) => fill(batch, (step - 1) * batchSize));
     }
 
@@ -54,14 +50,14 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     public void Seek(long step) => batches.Seek(step);
 
     /// <inheritdoc/>
-    public double Run(long step, float lossScale)
+    public void Run(long step, float lossScale, Tensor losses)
     {
         current = batches.Next(step);
-        return Repeat(step, lossScale);
+        Repeat(step, lossScale, losses);
     }
 
     /// <inheritdoc/>
-    public double Repeat(long step, float lossScale)
+    public void Repeat(long step, float lossScale, Tensor losses)
     {
         var batch = current ?? throw new InvalidOperationException("no step has been run");
         Ops.BeginStep();
@@ -71,9 +67,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
             int count = Math.Min(Microbatch, BatchSize - start);
             Train(batch, start, count, step, losses.Slice(start, count), lossScale / BatchSize);
         }
-        double mean = MeanLoss(BatchSize);
         Ops.EndStep();
-        return mean;
     }
 
     /// <inheritdoc/>
@@ -81,15 +75,18 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     {
         if (validationSamples == 0) return null;
         var batch = newBatch(Microbatch);
+        var losses = Ops.Arena.Rent(DType.F32, validationSamples);
         Ops.BeginStep();
         for (int start = 0; start < validationSamples; start += Microbatch)
         {
             int count = Math.Min(Microbatch, validationSamples - start);
             Validate(batch, start, count, validationSamples, losses.Slice(start, count));
         }
-        double mean = MeanLoss(validationSamples);
         Ops.EndStep();
-        return mean;
+        double sum = 0;
+        foreach (float loss in Ops.DownloadFloats(losses)) sum += loss;
+        Ops.Arena.Release(losses);
+        return sum / validationSamples;
     }
 
     /// <summary>Writes the losses of some samples of a batch and adds the gradient of <paramref name="gradientScale"/> times their sum.</summary>
@@ -106,15 +103,6 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         return noise;
     }
 
-    double MeanLoss(int count)
-    {
-        var read = values.AsSpan(0, count);
-        Ops.Download(losses.Slice(0, count), read);
-        double sum = 0;
-        foreach (float value in read) sum += value;
-        return sum / count;
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -122,11 +110,9 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Ends reading ahead and releases the losses; the model stays its owner's.</summary>
+    /// <summary>Ends reading ahead; the model stays its owner's.</summary>
     protected virtual void Dispose(bool disposing)
     {
-        if (!disposing) return;
-        batches.Dispose();
-        Ops.Arena.Drop(ref losses);
+        if (disposing) batches.Dispose();
     }
 }

@@ -1,4 +1,5 @@
 using CommonCanvas.Models;
+using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Training;
 
@@ -17,14 +18,14 @@ public interface ITrainStep : IDisposable
     /// <summary>The next call of <see cref="Run"/> will be for this step: reading ahead starts here.</summary>
     void Seek(long step);
 
-    /// <summary>Reads the next batch and computes loss and gradient.</summary>
+    /// <summary>Reads the next batch and computes losses and gradient; does not wait for the device.</summary>
     /// <param name="step">Step, from 1, one more than in the call before.</param>
     /// <param name="lossScale">Factor of the gradient.</param>
-    /// <returns>The mean loss over the batch, without the factor; read from the device once.</returns>
-    double Run(long step, float lossScale);
+    /// <param name="losses">Receives each sample's loss, without the factor: F32[<see cref="BatchSize"/>].</param>
+    void Run(long step, float lossScale, Tensor losses);
 
     /// <summary>Computes the same step again from the batch that <see cref="Run"/> read, to find where a number went wrong.</summary>
-    double Repeat(long step, float lossScale);
+    void Repeat(long step, float lossScale, Tensor losses);
 
     /// <summary>The loss on the held-out part with fixed noise; null where nothing is held out.</summary>
     double? Validate();

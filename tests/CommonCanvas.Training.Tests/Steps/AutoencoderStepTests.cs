@@ -30,7 +30,7 @@ public sealed class AutoencoderStepTests : IDisposable
     {
         using var model = NewModel();
         using var step = new AutoencoderStep(ops, model, Data(), batchSize: 3, microbatch, klWeight, seed: 1);
-        double loss = step.Run(1, 1);
+        double loss = step.Run(ops, 1);
         return (loss, model.Parameters.Gradient.Span<float>().ToArray());
     }
 
@@ -60,18 +60,18 @@ public sealed class AutoencoderStepTests : IDisposable
         using var step = new AutoencoderStep(ops, model, Data(), batchSize: 3, microbatch: 3, klWeight: 1e-6, seed: 1);
         double? before = step.Validate();
         int blocks = ops.Arena.LiveBlocks;
-        double first = step.Run(1, 1);
+        double first = step.Run(ops, 1);
         Assert.Equal(before, step.Validate());
         Assert.Equal(blocks, ops.Arena.LiveBlocks);
         var parameters = model.Parameters;
         using var optimizer = new Optimizer(ops, parameters.Master, parameters.Gradient, parameters.Compute, new OptimizerSettings { LearningRate = new LearningRateSchedule(3e-3) });
         for (int i = 0; i < 10; i++)
         {
-            step.Repeat(1, 1);
-            optimizer.GradientNorm(1);
+            step.Repeat(ops, 1);
+            optimizer.Norm(ops);
             optimizer.Update(i + 1);
         }
-        Assert.True(step.Repeat(1, 1) < first);
+        Assert.True(step.Repeat(ops, 1) < first);
         Assert.NotEqual(before, step.Validate());
     }
 

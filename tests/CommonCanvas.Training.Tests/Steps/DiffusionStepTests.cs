@@ -36,17 +36,17 @@ public class DiffusionStepTests
         using var data = new LatentDataset(folder.Path, 32, 1);
         var objective = new DiffusionObjective { Schedule = new NoiseSchedule(zeroTerminalSnr: true), Prediction = prediction, MinSnrGamma = gamma, OffsetNoise = offset };
         using var step = new DiffusionStep(ops, unet, objective, data, batchSize: 4, microbatch: 4);
-        double first = step.Run(1, 1);
+        double first = step.Run(ops, 1);
         Assert.True(double.IsFinite(first) && first > 0);
         var parameters = unet.Parameters;
         using var optimizer = new Optimizer(ops, parameters.Master, parameters.Gradient, parameters.Compute, new OptimizerSettings { LearningRate = new LearningRateSchedule(2e-3) });
         for (int i = 0; i < 12; i++)
         {
-            step.Repeat(1, 1);
-            optimizer.GradientNorm(1);
+            step.Repeat(ops, 1);
+            optimizer.Norm(ops);
             optimizer.Update(i + 1);
         }
-        Assert.True(step.Repeat(1, 1) < first);
+        Assert.True(step.Repeat(ops, 1) < first);
     }
 
     [Fact]
@@ -102,7 +102,7 @@ public class DiffusionStepTests
         using var step = new DiffusionStep(ops, unet, plain, data, batchSize: 4, microbatch: 2);
         double? before = step.Validate();
         int blocks = ops.Arena.LiveBlocks;
-        step.Run(1, 1);
+        step.Run(ops, 1);
         Assert.Equal(before, step.Validate());
         Assert.Equal(blocks, ops.Arena.LiveBlocks);
         Assert.NotNull(before);
@@ -117,10 +117,10 @@ public class DiffusionStepTests
         using var unet = TinyModels.NewUNet(ops);
         using var data = new LatentDataset(folder.Path, 32, 1);
         using var step = new DiffusionStep(ops, unet, plain, data, batchSize: 2, microbatch: 2);
-        step.Run(1, 1);
-        step.Run(2, 1);
+        step.Run(ops, 1);
+        step.Run(ops, 2);
         long device = ops.Arena.DeviceAllocations, managed = GC.GetAllocatedBytesForCurrentThread();
-        step.Run(3, 1);
+        step.Run(ops, 3);
         Assert.Equal(device, ops.Arena.DeviceAllocations);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - managed, 0, 64 * 1024);
     }
@@ -142,7 +142,7 @@ public class DiffusionStepTests
         using var unet = TinyModels.NewUNet(ops);
         using var data = new LatentDataset(folder, 32, seed: 1);
         using var step = new DiffusionStep(ops, unet, objective ?? plain with { MinSnrGamma = 5 }, data, batchSize: 5, microbatch);
-        double loss = step.Run(1, lossScale);
+        double loss = step.Run(ops, 1, lossScale);
         return (loss, unet.Parameters.Gradient.Span<float>().ToArray());
     }
 }

@@ -47,7 +47,7 @@ public class TrainingGoldenTests
             loss.Run(Nhwc(ops, tensors, $"latents{i}"), Nhwc(ops, tensors, $"noise{i}"), text, losses, 1f / batch);
             float mean = ops.DownloadFloats(losses).Average();
             Assert.True(Math.Abs(mean - expectedLosses[i]) <= 1e-4 * expectedLosses[i], $"step {i}: loss {mean}, not {expectedLosses[i]}");
-            optimizer.GradientNorm(1);
+            optimizer.Norm(ops);
             optimizer.Update(i + 1);
         }
         string[] finals = [.. tensors.Names.Where(n => n.StartsWith("final.", StringComparison.Ordinal))];
