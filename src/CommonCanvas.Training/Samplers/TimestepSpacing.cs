@@ -2,7 +2,8 @@ namespace CommonCanvas.Training;
 
 /// <summary>
 /// Which training timesteps a sampler visits ("Common diffusion noise schedules and sample steps are flawed", table 2):
-/// <c>leading</c>, <c>trailing</c> or <c>linspace</c>, rounded as diffusers does (halves to even).
+/// <c>leading</c>, <c>trailing</c> or <c>linspace</c>, rounded as diffusers does (halves to even). Products and sums are
+/// those of NumPy's arange and linspace, in their order, as a half may fall on either side of the last bit.
 /// </summary>
 static class TimestepSpacing
 {
@@ -24,7 +25,7 @@ static class TimestepSpacing
             result[i] = spacing switch
             {
                 "leading" => (long)fromEnd * (train / (steps + extra)) + offset,
-                "trailing" => Math.Round(train - i * ((double)train / steps)) - 1,
+                "trailing" => Math.Round(train + i * (train - (double)train / steps - train)) - 1,
                 "linspace" => Linspace(fromEnd, steps + extra, train, round),
                 _ => throw new ArgumentException($"timestep_spacing '{spacing}' is unknown; use leading, trailing or linspace"),
             };
@@ -36,7 +37,7 @@ static class TimestepSpacing
 
     static double Linspace(int index, int count, int train, bool round)
     {
-        double value = count == 1 ? 0 : (train - 1.0) * index / (count - 1);
+        double value = count == 1 ? 0 : index == count - 1 ? train - 1 : index * ((train - 1.0) / (count - 1));
         return round ? Math.Round(value) : value;
     }
 }

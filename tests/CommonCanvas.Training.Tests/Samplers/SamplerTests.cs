@@ -74,6 +74,15 @@ public class SamplerTests
         foreach (float value in Walk(SamplerFactory.Create(name, config, 10))) Assert.True(float.IsFinite(value));
     }
 
+    // NumPy's numbers: a half falls on the side where its order of operations puts it.
+    [Theory]
+    [InlineData("linspace", 30, true, 15, 499)]
+    [InlineData("linspace", 27, false, 13, 499)]
+    [InlineData("trailing", 48, false, 3, 936)]
+    [InlineData("trailing", 16, false, 1, 937)]
+    public void Halves_are_rounded_as_by_the_reference(string spacing, int steps, bool multistep, int index, double expected) =>
+        Assert.Equal(expected, TimestepSpacing.Descending(spacing, 1000, steps, 0, multistep)[index]);
+
     [Fact]
     public void Refuses_what_cannot_work()
     {
