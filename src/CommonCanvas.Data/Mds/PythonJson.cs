@@ -24,12 +24,13 @@ static class PythonJson
     {
         if (!double.IsFinite(value)) return double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
         if (value == 0) return double.IsNegative(value) ? "-0.0" : "0.0";
-        string text = value.ToString("E16", CultureInfo.InvariantCulture);
-        int exponent = int.Parse(text.AsSpan(text.IndexOf('E') + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-        // "R" gives the shortest digits but its own notation; take its digits and place the point as Python does.
+        // "R" gives the shortest digits but its own notation; take its digits and place the point as Python does. The exponent
+        // is that of these digits: 1e23 lies a little below its name.
         string shortest = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture);
         int e = shortest.IndexOf('E');
         string digits = (e < 0 ? shortest : shortest[..e]).Replace(".", "", StringComparison.Ordinal).TrimStart('0').TrimEnd('0');
+        string text = value.ToString(string.Create(CultureInfo.InvariantCulture, $"E{digits.Length - 1}"), CultureInfo.InvariantCulture);
+        int exponent = int.Parse(text.AsSpan(text.IndexOf('E') + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
         string sign = value < 0 ? "-" : "";
         if (exponent is < -4 or >= 16)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 
@@ -41,7 +42,7 @@ static class MdsRows
             ["typed"] = new NdArray("float32", [2], Noise(8)), ["fixed"] = new NdArray("int16", [2, 3], Noise(12)),
             ["tags"] = new JsonObject { ["a"] = seed, ["b"] = 0.5, ["c"] = new JsonArray("x\n", null, true) },
             ["list"] = new ReadOnlyMemory<byte>[] { Noise(3), Noise(0) }, ["blobs"] = new ReadOnlyMemory<byte>[] { Noise(5) },
-            ["pixels"] = new MdsRawPicture(2, 1, "RGB", Noise(6)), ["big"] = System.Numerics.BigInteger.Pow(7, random.Next(60)), ["exact"] = 1.50m, ["float"] = random.NextDouble() * 1e-7,
+            ["pixels"] = new MdsRawPicture(2, 1, "RGB", Noise(6)), ["big"] = BigInteger.Pow(7, random.Next(60)), ["exact"] = 1.50m, ["float"] = random.NextDouble() * 1e-7,
         };
     }
 
@@ -65,12 +66,14 @@ static class MdsRows
 
     static object Value(MdsColumn column, JsonNode node, Func<string> dtype) => column.Encoding.Text.Split(':')[0] switch
     {
-        "bytes" => (ReadOnlyMemory<byte>)Convert.FromHexString((string)node!),
+        "bytes" or "jpeg" or "png" => (ReadOnlyMemory<byte>)Convert.FromHexString((string)node!),
         "str" => (string)node!,
         "json" => node.DeepClone(),
-        "float64" => (double)node,
-        "int32" => (int)node,
-        "int" or "int64" => (long)node,
+        "float16" => (Half)(double)node,
+        "float32" => (float)node,
+        "float64" or "str_float" => (double)node,
+        "int" or "str_int" or "uint8" or "uint16" or "uint32" or "uint64" or "int8" or "int16" or "int32" or "int64" =>
+            BigInteger.Parse(node.ToJsonString(), CultureInfo.InvariantCulture),
         "ndarray" => ArrayOf(node, dtype()),
         string other => throw new NotSupportedException($"column kind {other}: teach the test how its rows are written"),
     };
@@ -82,15 +85,24 @@ static class MdsRows
         double[] values = [.. Flat(node)];
         byte[] data = dtype switch
         {
-            "uint8" => [.. values.Select(v => (byte)v)],
-            "int64" => MemoryMarshal.AsBytes<long>(values.Select(v => (long)v).ToArray()).ToArray(),
-            "float16" => MemoryMarshal.AsBytes<Half>(values.Select(v => (Half)v).ToArray()).ToArray(),
-            "float32" => MemoryMarshal.AsBytes<float>(values.Select(v => (float)v).ToArray()).ToArray(),
-            "float64" => MemoryMarshal.AsBytes<double>(values).ToArray(),
+            "uint8" => Bytes<byte>(values),
+            "int8" => Bytes<sbyte>(values),
+            "uint16" => Bytes<ushort>(values),
+            "int16" => Bytes<short>(values),
+            "uint32" => Bytes<uint>(values),
+            "int32" => Bytes<int>(values),
+            "uint64" => Bytes<ulong>(values),
+            "int64" => Bytes<long>(values),
+            "float16" => Bytes<Half>(values),
+            "float32" => Bytes<float>(values),
+            "float64" => Bytes<double>(values),
             _ => throw new NotSupportedException($"element type {dtype}: teach the test how its rows are written"),
         };
         return new NdArray(dtype, [.. shape], data);
     }
+
+    static byte[] Bytes<T>(double[] values) where T : unmanaged, INumberBase<T> =>
+        MemoryMarshal.AsBytes<T>(values.Select(T.CreateChecked).ToArray()).ToArray();
 
     static IEnumerable<double> Flat(JsonNode node) => node is JsonArray list ? list.SelectMany(n => Flat(n!)) : [(double)node];
 }

@@ -17,6 +17,8 @@ public sealed class PythonJsonTests
     [InlineData(0.00001, "1e-05")]
     [InlineData(1.5e-7, "1.5e-07")]
     [InlineData(1e100, "1e+100")]
+    [InlineData(1e23, "1e+23")]
+    [InlineData(9.5e-5, "9.5e-05")]
     [InlineData(5e-324, "5e-324")]
     [InlineData(-1234.5, "-1234.5")]
     public void NumbersAreWrittenAsPythonPrintsThem(double value, string text) => Assert.Equal(text, PythonJson.Number(value));
