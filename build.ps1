@@ -37,7 +37,7 @@ function Invoke-Build {
     if ($env:OS -ne 'Windows_NT' -and (Get-Command bash -ErrorAction SilentlyContinue)) { bash native/fetch-nvrtc.sh | Out-Null }
     dotnet restore CommonCanvas.sln -v q | Out-Host
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
-    dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo | Out-Host
+    dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo -clp:NoSummary | Out-Host
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 }
 

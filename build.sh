@@ -41,7 +41,7 @@ build() {
     command -v dotnet >/dev/null || fail "dotnet is not on the PATH: install the .NET 10 SDK, https://dot.net"
     bash native/fetch-nvrtc.sh >/dev/null || true
     dotnet restore CommonCanvas.sln -v q
-    dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo
+    dotnet build CommonCanvas.sln -c Release --no-restore -v q --nologo -clp:NoSummary
 }
 
 # run_tests MINUTES FILTER...: runs every test project, one after another, with these filters of the test runner. A project
