@@ -46,6 +46,7 @@ public sealed class DoctorCommand
         Row("processors", $"{Environment.ProcessorCount}; commands compute with {threads} threads");
         Row("instruction sets", InstructionSets());
         Row("device", device.Name);
+        Row("bf16 products", CpuFeatures.MissingBf16(CpuFeatures.Selected) is { } missing ? $"in fp32 on bf16 storage: {missing}" : "by bf16 instructions (AVX512-BF16)");
         var peaks = Peaks.Measure(threads);
         Row("measured peak", string.Create(CultureInfo.InvariantCulture, $"{peaks.Gigaflops:F0} GFLOP/s fp32, {peaks.Gigabytes:F1} GB/s memory"));
         long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

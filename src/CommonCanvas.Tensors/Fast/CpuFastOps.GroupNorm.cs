@@ -172,7 +172,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     /// <summary>The mean of each channel over the first pixels.</summary>
     static void Pivots(float* x, nint pixels, nint channels, float* pivots)
     {
-        SumOfRows(x, pixels, channels, pivots);
+        SumOfRows(x, DType.F32, 0, pixels, channels, pivots);
         for (nint c = 0; c < channels; c++) pivots[c] /= pixels;
     }
 

@@ -10,14 +10,16 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
 
     struct ColumnSumsJob
     {
-        public float* X, Partial, PerSample, Total;
+        public void* X;
+        public DType Type;
+        public float* Partial, PerSample, Total;
         public nint Samples, Rows, Columns, Pieces;
     }
 
     /// <summary>perSample[s, c] = and total[c] += the sum over r of x[s, r, c]; either may be null.</summary>
-    void ColumnSums(float* x, nint samples, nint rows, nint columns, float* perSample, float* total)
+    void ColumnSums(Tensor x, nint samples, nint rows, nint columns, float* perSample, float* total)
     {
-        var job = new ColumnSumsJob { X = x, Samples = samples, Rows = rows, Columns = columns, PerSample = perSample, Total = total, Pieces = (rows + SumRows - 1) / SumRows };
+        var job = new ColumnSumsJob { X = (void*)x.Data, Type = x.Type, Samples = samples, Rows = rows, Columns = columns, PerSample = perSample, Total = total, Pieces = (rows + SumRows - 1) / SumRows };
         job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, samples * job.Pieces * columns * sizeof(float));
         Team.Run(&ColumnSumsRun, &job);
     }
@@ -29,7 +31,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint unit = unit0; unit < unit1; unit++)
         {
             nint sample = unit / job.Pieces, row = unit % job.Pieces * SumRows;
-            SumOfRows(job.X + (sample * job.Rows + row) * job.Columns, Math.Min(SumRows, job.Rows - row), job.Columns, job.Partial + unit * job.Columns);
+            SumOfRows(job.X, job.Type, (sample * job.Rows + row) * job.Columns, Math.Min(SumRows, job.Rows - row), job.Columns, job.Partial + unit * job.Columns);
         }
         team.Barrier();
         var (c0, c1) = team.Share(job.Columns, thread);
@@ -47,22 +49,22 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
     }
 
-    /// <summary>sums[c] = the sum over rows of x[row, c].</summary>
+    /// <summary>sums[c] = the sum over rows of x[start + row * columns + c].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void SumOfRows(float* x, nint rows, nint columns, float* sums)
+    static void SumOfRows(void* x, DType type, nint start, nint rows, nint columns, float* sums)
     {
         int w = S.Width;
         nint c = 0;
         for (; c + 4 * w <= columns; c += 4 * w)
         {
             TV s0 = S.Zero, s1 = S.Zero, s2 = S.Zero, s3 = S.Zero;
-            float* p = x + c;
-            for (nint r = 0; r < rows; r++, p += columns)
+            nint at = start + c;
+            for (nint r = 0; r < rows; r++, at += columns)
             {
-                s0 = S.Add(s0, S.Load(p));
-                s1 = S.Add(s1, S.Load(p + w));
-                s2 = S.Add(s2, S.Load(p + 2 * w));
-                s3 = S.Add(s3, S.Load(p + 3 * w));
+                s0 = S.Add(s0, Packing<TV, S>.Load(x, type, at));
+                s1 = S.Add(s1, Packing<TV, S>.Load(x, type, at + w));
+                s2 = S.Add(s2, Packing<TV, S>.Load(x, type, at + 2 * w));
+                s3 = S.Add(s3, Packing<TV, S>.Load(x, type, at + 3 * w));
             }
             S.Store(s0, sums + c);
             S.Store(s1, sums + c + w);
@@ -72,13 +74,17 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (; c + w <= columns; c += w)
         {
             TV s = S.Zero;
-            for (nint r = 0; r < rows; r++) s = S.Add(s, S.Load(x + r * columns + c));
+            for (nint r = 0; r < rows; r++) s = S.Add(s, Packing<TV, S>.Load(x, type, start + r * columns + c));
             S.Store(s, sums + c);
         }
         for (; c < columns; c++)
         {
-            float s = 0;
-            for (nint r = 0; r < rows; r++) s += x[r * columns + c];
+            float s = 0, value;
+            for (nint r = 0; r < rows; r++)
+            {
+                Packing<TV, S>.Widen(x, type, start + r * columns + c, 1, &value);
+                s += value;
+            }
             sums[c] = s;
         }
     }

@@ -4,22 +4,30 @@ namespace CommonCanvas.Tensors;
 
 /// <summary>
 /// C[M, segments * N] += the sum over k of A[k, M]^T beside B[k, s, N]: gradients of weights, with k the rows (pixels), A the
-/// gradient of the output and B the input, at each tap for a convolution.
+/// gradient of the output and B the input, at each tap for a convolution. In pairs, A and B hold bf16 values, packed ones two
+/// of neighbouring k in 32 bits, and the native kernel multiplies them.
 /// </summary>
 internal unsafe struct OuterProduct
 {
-    public float* A;    // [K, M]
-    public float* B;    // rows of N values: row k, or the row that Window names for tap s
-    public float* C;    // [M, Segments * N]
+    public bool Pairs;
+    public void* A;      // [K, M]
+    public void* B;      // rows of N values: row k, or the row that Window names for tap s
+    public float* C;     // [M, Segments * N]
     public nint M, N, K, Segments;
     public bool Gathered;
     public Window Window;
     public float* Zeros; // N zeros
 
-    public float* Packed;
+    public float* Packed; // A in tiles: [tile][Steps][OuterTile]
     public byte* Threads;
     public nint Apart;
     public int GridRows, GridColumns;
+
+    /// <summary>How many rows of A and B make a step of the micro-kernel.</summary>
+    public readonly int RowsPerStep => Pairs ? 2 : 1;
+
+    /// <summary>Steps of the micro-kernel.</summary>
+    public readonly nint Steps => (K + RowsPerStep - 1) / RowsPerStep;
 }
 
 /// <summary>
@@ -28,6 +36,7 @@ internal unsafe struct OuterProduct
 /// </summary>
 internal static unsafe class OuterEngine<TV, S> where TV : struct where S : struct, ILanes<TV>
 {
+    /// <summary>Steps of the micro-kernel in a block of K.</summary>
     const int KBlock = 256;
 
     static int NR => MicroKernels<TV, S>.Columns;
@@ -39,8 +48,8 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
         if (p.M == 0 || p.N == 0 || p.K == 0) return;
         nint tiles = (p.M + MR - 1) / MR, panels = p.Segments * ((p.N + NR - 1) / NR);
         RowsEngine<TV, S>.Grid(team.Threads, tiles, panels, preferColumns: true, out p.GridRows, out p.GridColumns);
-        p.Packed = (float*)scratch.Get(Scratch.Slot.Packed, tiles * p.K * MR * sizeof(float));
-        p.Threads = scratch.PerThread(team.Threads, KBlock * sizeof(nint) + KBlock * NR * sizeof(float) + MR * NR * sizeof(float), out p.Apart);
+        p.Packed = (float*)scratch.Get(Scratch.Slot.Packed, tiles * p.Steps * MR * sizeof(float));
+        p.Threads = scratch.PerThread(team.Threads, 2 * KBlock * sizeof(nint) + KBlock * NR * sizeof(float) + MR * NR * sizeof(float), out p.Apart);
         fixed (OuterProduct* job = &p) team.Run(&Job, job);
     }
 
@@ -48,44 +57,66 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
     static void Job(ThreadTeam team, void* argument, int thread)
     {
         ref OuterProduct p = ref *(OuterProduct*)argument;
-        nint tiles = (p.M + MR - 1) / MR, perSegment = (p.N + NR - 1) / NR, panels = p.Segments * perSegment;
-        nint blocks = (p.K + KBlock - 1) / KBlock;
-
-        // A in tiles: [tile][k][MR]
-        var (unit0, unit1) = team.Share(tiles * blocks, thread);
-        for (nint unit = unit0; unit < unit1; unit++)
-        {
-            nint t = unit % tiles, k0 = unit / tiles * KBlock;
-            Packing<TV, S>.Outer(p.A + k0 * p.M + t * MR, p.M, p.M - t * MR, Math.Min(KBlock, p.K - k0), p.Packed + (t * p.K + k0) * MR);
-        }
+        nint tiles = (p.M + MR - 1) / MR, perSegment = (p.N + NR - 1) / NR, panels = p.Segments * perSegment, steps = p.Steps;
+        PackTiles(team, ref p, thread, tiles);
         team.Barrier();
 
         var (tile0, tile1) = ThreadTeam.Share(tiles, thread / p.GridColumns, p.GridRows);
         var (panel0, panel1) = ThreadTeam.Share(panels, thread % p.GridColumns, p.GridColumns);
-        float** addresses = (float**)(p.Threads + thread * p.Apart);
-        float* tile = (float*)(addresses + KBlock);
+        byte** addresses = (byte**)(p.Threads + thread * p.Apart);
+        float* tile = (float*)(addresses + 2 * KBlock);
         float* panel = tile + MR * NR;
-        for (nint k0 = 0; k0 < p.K; k0 += KBlock)
+        for (nint step = 0; step < steps; step += KBlock)
         {
-            nint length = Math.Min(KBlock, p.K - k0), known = -1;
+            nint length = Math.Min(KBlock, steps - step), known = -1;
             for (nint j = panel0; j < panel1; j++)
             {
                 nint segment = j / perSegment, n0 = j % perSegment * NR, columns = Math.Min(NR, p.N - n0);
-                if (!p.Gathered) Packing<TV, S>.Straight(p.B + k0 * p.N + n0, p.N, columns, length, panel);
-                else
-                {
-                    if (known != segment) p.Window.AddressesOfTap(p.B, p.N, p.Zeros, k0, length, (int)segment, addresses);
-                    known = segment;
-                    for (nint k = 0; k < length; k++) Packing<TV, S>.Row(addresses[k] + n0, columns, panel + k * NR);
-                }
+                if (known != segment) Addresses(ref p, step, length, (int)segment, addresses);
+                known = segment;
+                PackPanel(ref p, addresses, n0, columns, length, panel);
                 for (nint t = tile0; t < tile1; t++)
                 {
-                    MicroKernels<TV, S>.Outer(length, p.Packed + (t * p.K + k0) * MR, MR, panel, tile);
+                    float* a = p.Packed + (t * steps + step) * MR;
+                    if (p.Pairs) NativeKernels.Outer(length, a, MR, panel, tile);
+                    else MicroKernels<TV, S>.Outer(length, a, MR, panel, tile);
                     nint width = p.Segments * p.N;
                     Accumulate(tile, Math.Min(MR, p.M - t * MR), columns, p.C + t * MR * width + segment * p.N + n0, width);
                 }
             }
         }
+    }
+
+    /// <summary>A in tiles, each thread a part.</summary>
+    static void PackTiles(ThreadTeam team, ref OuterProduct p, int thread, nint tiles)
+    {
+        nint steps = p.Steps, blocks = (steps + KBlock - 1) / KBlock;
+        var (unit0, unit1) = team.Share(tiles * blocks, thread);
+        for (nint unit = unit0; unit < unit1; unit++)
+        {
+            nint t = unit % tiles, step = unit / tiles * KBlock, k0 = step * p.RowsPerStep, length = Math.Min(KBlock * p.RowsPerStep, p.K - k0);
+            nint from = k0 * p.M + t * MR;
+            float* to = p.Packed + (t * steps + step) * MR;
+            if (p.Pairs) PairPacking.Outer((ushort*)p.A + from, p.M, p.M - t * MR, length, to);
+            else Packing<TV, S>.Outer((float*)p.A + from, p.M, p.M - t * MR, length, to);
+        }
+    }
+
+    /// <summary>The rows of B at a tap that the steps from <paramref name="step"/> on read; past the last one, zeros.</summary>
+    static void Addresses(ref OuterProduct p, nint step, nint length, int segment, byte** addresses)
+    {
+        nint k0 = step * p.RowsPerStep, rows = length * p.RowsPerStep, there = Math.Min(rows, p.K - k0), size = p.N * (p.Pairs ? sizeof(ushort) : sizeof(float));
+        if (p.Gathered) p.Window.AddressesOfTap((byte*)p.B, size, (byte*)p.Zeros, k0, there, segment, addresses);
+        else for (nint k = 0; k < there; k++) addresses[k] = (byte*)p.B + (k0 + k) * size;
+        for (nint k = there; k < rows; k++) addresses[k] = (byte*)p.Zeros;
+    }
+
+    static void PackPanel(ref OuterProduct p, byte** addresses, nint n0, nint columns, nint length, float* panel)
+    {
+        if (p.Pairs)
+            for (nint k = 0; k < length; k++) PairPacking.Row((ushort*)addresses[2 * k] + n0, (ushort*)addresses[2 * k + 1] + n0, columns, panel + k * NR);
+        else
+            for (nint k = 0; k < length; k++) Packing<TV, S>.Row((float*)addresses[k] + n0, columns, panel + k * NR);
     }
 
     /// <summary>c += tile.</summary>

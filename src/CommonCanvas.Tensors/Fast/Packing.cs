@@ -75,6 +75,20 @@ internal static unsafe class Packing<TV, S> where TV : struct where S : struct, 
         }
     }
 
+    /// <summary>A vector from element <paramref name="at"/> on of type F16, BF16 or F32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TV Load(void* from, DType type, nint at) =>
+        type == DType.F32 ? S.Load((float*)from + at) : type == DType.BF16 ? S.LoadBFloat16((ushort*)from + at) : S.LoadHalf((ushort*)from + at);
+
+    /// <summary>Rounds a vector to the elements from <paramref name="at"/> on of type F16, BF16 or F32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(TV v, void* to, DType type, nint at)
+    {
+        if (type == DType.F32) S.Store(v, (float*)to + at);
+        else if (type == DType.BF16) S.StoreBFloat16(v, (ushort*)to + at);
+        else S.StoreHalf(v, (ushort*)to + at);
+    }
+
     /// <summary><paramref name="count"/> values of type F16, BF16 or F32 from element <paramref name="start"/> on, as fp32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Widen(void* from, DType type, nint start, nint count, float* to)

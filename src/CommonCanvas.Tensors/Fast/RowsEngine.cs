@@ -106,6 +106,17 @@ internal static unsafe class RowsEngine<TV, S> where TV : struct where S : struc
             return;
         }
         nint n0 = j0 * NR, n1 = Math.Min(p.N, j1 * NR);
+        if (p.Pairs)
+        {
+            for (nint s = 0; s < segments; s++)
+                for (nint k = 0; k < length; k++, to += NR)
+                {
+                    ushort* even = (ushort*)p.B + 2 * (start + k) * p.BStride + (segment + s) * p.BSegment;
+                    float* row = to;
+                    for (nint n = n0; n < n1; n += NR, row += panelSize) PairPacking.Row(even + n, even + p.BStride + n, n1 - n, row);
+                }
+            return;
+        }
         for (nint s = 0; s < segments; s++)
             for (nint k = 0; k < length; k++, to += NR)
             {
@@ -151,7 +162,8 @@ internal static unsafe class RowsEngine<TV, S> where TV : struct where S : struc
                             for (int r = 0; r < MR; r++) moved[r] = rows[r] + start;
                             rows = moved;
                         }
-                        MicroKernels<TV, S>.Rows(segments, rows, length, b, tile);
+                        if (p.Pairs) NativeKernels.Rows(segments, rows, length, b, tile);
+                        else MicroKernels<TV, S>.Rows(segments, rows, length, b, tile);
                         TileEnd<TV, S>.Finish(ref p, t * MR, Math.Min(MR, p.M - t * MR), j * NR, Math.Min(NR, p.N - j * NR), tile, block == 0, block == blocks - 1);
                     }
             }
@@ -163,7 +175,7 @@ internal static unsafe class RowsEngine<TV, S> where TV : struct where S : struc
     {
         if (p.Gathered)
         {
-            p.Window.Addresses(p.A, p.Length, p.Zeros, m0, count, MR, table);
+            p.Window.Addresses((byte*)p.A, p.Length * sizeof(float), (byte*)p.Zeros, m0, count, MR, (byte**)table);
             return;
         }
         nint all = (count + MR - 1) / MR * MR;

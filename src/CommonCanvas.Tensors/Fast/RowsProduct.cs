@@ -7,9 +7,13 @@ namespace CommonCanvas.Tensors;
 /// linear layers (one segment), convolutions (a segment for each tap), and their gradients of data. A is never copied; B
 /// (the weights) is packed into panels of two vectors, either all of it by all threads, or each panel by the one thread
 /// that uses it, at once. K is cut into blocks by the shape alone, so results do not depend on the thread count.
+///
+/// In pairs, a value of A is 32 bits that hold two bf16 values of k, and so is a value of packed B; the native kernel
+/// multiplies them. Where B is transposed its memory is such pairs already, and B counts them as fp32 values.
 /// </summary>
 internal unsafe struct RowsProduct
 {
+    public bool Pairs;
     public float* A;
     public nint M, N;
     public nint Segments, Length; // K = Segments * Length

@@ -13,35 +13,39 @@ internal static unsafe class TileEnd<TV, S> where TV : struct where S : struct, 
     public static void Finish(ref RowsProduct p, nint m0, nint rows, nint n0, nint columns, float* tile, bool first, bool last)
     {
         int w = S.Width, all = 2 * w;
-        if (p.CType != DType.F32 || columns < all)
+        if (columns < all)
         {
             Slowly(ref p, m0, rows, n0, columns, tile, first, last);
             return;
         }
-        float* c = (float*)p.C + m0 * p.N + n0;
+        bool narrow = last && p.CType != DType.F32;
         TV bias0 = S.Zero, bias1 = S.Zero;
         if (last && p.Bias != null) (bias0, bias1) = (S.Load(p.Bias + n0), S.Load(p.Bias + n0 + w));
-        float* residual = last && p.Residual != null ? (float*)p.Residual + m0 * p.N + n0 : null;
-        for (nint r = 0; r < rows; r++, tile += all, c += p.N)
+        for (nint r = 0; r < rows; r++, tile += all)
         {
+            nint at = (m0 + r) * p.N + n0;
+            float* sums = (p.CType == DType.F32 ? (float*)p.C : p.Partial) + at;
             TV v0 = S.Add(S.Load(tile), bias0), v1 = S.Add(S.Load(tile + w), bias1);
-            if (!first) (v0, v1) = (S.Add(v0, S.Load(c)), S.Add(v1, S.Load(c + w)));
+            if (!first) (v0, v1) = (S.Add(v0, S.Load(sums)), S.Add(v1, S.Load(sums + w)));
             if (last && p.PerSample != null)
             {
                 float* sample = p.PerSample + (m0 + r) / p.RowsPerSample * p.N + n0;
                 (v0, v1) = (S.Add(v0, S.Load(sample)), S.Add(v1, S.Load(sample + w)));
             }
-            if (residual != null)
+            if (last && p.Residual != null)
+                (v0, v1) = (S.Add(v0, Packing<TV, S>.Load(p.Residual, p.CType, at)), S.Add(v1, Packing<TV, S>.Load(p.Residual, p.CType, at + w)));
+            if (narrow)
             {
-                (v0, v1) = (S.Add(v0, S.Load(residual)), S.Add(v1, S.Load(residual + w)));
-                residual += p.N;
+                Packing<TV, S>.Store(v0, p.C, p.CType, at);
+                Packing<TV, S>.Store(v1, p.C, p.CType, at + w);
+                continue;
             }
-            S.Store(v0, c);
-            S.Store(v1, c + w);
+            S.Store(v0, sums);
+            S.Store(v1, sums + w);
         }
     }
 
-    /// <summary>The same, value by value, in the same order: a narrow last panel, or 16-bit results.</summary>
+    /// <summary>The same, value by value, in the same order: a narrow last panel.</summary>
     static void Slowly(ref RowsProduct p, nint m0, nint rows, nint n0, nint columns, float* tile, bool first, bool last)
     {
         int all = 2 * S.Width;

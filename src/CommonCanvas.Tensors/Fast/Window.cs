@@ -27,33 +27,33 @@ internal unsafe struct Window
 
     /// <summary>Rows m0 to m0 + count: the addresses that they read at each tap.</summary>
     /// <param name="source">The image, NHWC.</param>
-    /// <param name="channels">Values of a pixel.</param>
+    /// <param name="pixel">Bytes of a pixel.</param>
     /// <param name="zeros">A row of zeros.</param>
     /// <param name="m0">First row.</param>
     /// <param name="count">Number of rows.</param>
     /// <param name="tile">Rows of a tile; the table is [tiles][taps][tile].</param>
     /// <param name="table">Receives the addresses; the rows that fill up the last tile read zeros.</param>
-    public readonly void Addresses(float* source, nint channels, float* zeros, nint m0, nint count, int tile, float** table)
+    public readonly void Addresses(byte* source, nint pixel, byte* zeros, nint m0, nint count, int tile, byte** table)
     {
         int taps = Kernel * Kernel, inner = Kernel - 1;
         nint* offsets = stackalloc nint[taps];
         for (int i = 0; i < Kernel; i++)
-            for (int j = 0; j < Kernel; j++) offsets[i * Kernel + j] = ((nint)i * SourceWidth + j) * Step * channels;
+            for (int j = 0; j < Kernel; j++) offsets[i * Kernel + j] = ((nint)i * SourceWidth + j) * Step * pixel;
         nint b = m0 / (Height * Width), rest = m0 % (Height * Width);
         int h = (int)(rest / Width), w = (int)(rest % Width), r = 0;
         for (nint m = 0; m < count; m++)
         {
             int top = h * Multiply + Top, left = w * Multiply + Left;
             int bottom = top + Step * inner, right = left + Step * inner;
-            float* image = source + b * SourceHeight * SourceWidth * channels;
+            byte* image = source + b * SourceHeight * SourceWidth * pixel;
             if (Divide == 1 && Math.Min(top, bottom) >= 0 && Math.Max(top, bottom) < SourceHeight && Math.Min(left, right) >= 0 && Math.Max(left, right) < SourceWidth)
             {
-                float* first = image + ((nint)top * SourceWidth + left) * channels;
+                byte* first = image + ((nint)top * SourceWidth + left) * pixel;
                 for (int t = 0; t < taps; t++) table[t * tile + r] = first + offsets[t];
             }
             else
             {
-                for (int t = 0; t < taps; t++) table[t * tile + r] = Address(image, channels, zeros, top + Step * (t / Kernel), left + Step * (t % Kernel));
+                for (int t = 0; t < taps; t++) table[t * tile + r] = Address(image, pixel, zeros, top + Step * (t / Kernel), left + Step * (t % Kernel));
             }
             if (++w == Width)
             {
@@ -72,21 +72,21 @@ internal unsafe struct Window
     }
 
     /// <summary>Rows m0 to m0 + count at one tap.</summary>
-    public readonly void AddressesOfTap(float* source, nint channels, float* zeros, nint m0, nint count, int tap, float** table)
+    public readonly void AddressesOfTap(byte* source, nint pixel, byte* zeros, nint m0, nint count, int tap, byte** table)
     {
         nint b = m0 / (Height * Width), rest = m0 % (Height * Width);
         int h = (int)(rest / Width), w = (int)(rest % Width);
         for (nint m = 0; m < count; m++)
         {
-            float* image = source + b * SourceHeight * SourceWidth * channels;
-            table[m] = Address(image, channels, zeros, h * Multiply + Top + Step * (tap / Kernel), w * Multiply + Left + Step * (tap % Kernel));
+            byte* image = source + b * SourceHeight * SourceWidth * pixel;
+            table[m] = Address(image, pixel, zeros, h * Multiply + Top + Step * (tap / Kernel), w * Multiply + Left + Step * (tap % Kernel));
             if (++w < Width) continue;
             w = 0;
             if (++h == Height) (h, b) = (0, b + 1);
         }
     }
 
-    readonly float* Address(float* image, nint channels, float* zeros, int h, int w)
+    readonly byte* Address(byte* image, nint pixel, byte* zeros, int h, int w)
     {
         if (Divide > 1)
         {
@@ -94,6 +94,6 @@ internal unsafe struct Window
             (h, w) = (h / Divide, w / Divide);
         }
         bool inside = (uint)h < (uint)SourceHeight && (uint)w < (uint)SourceWidth;
-        return inside ? image + ((nint)h * SourceWidth + w) * channels : zeros;
+        return inside ? image + ((nint)h * SourceWidth + w) * pixel : zeros;
     }
 }

@@ -28,6 +28,12 @@ public static class CpuTests
     public class Memory() : MemoryTests(TestDevice.Cpu);
 }
 
+public static class CpuFp32ProductsTests
+{
+    public class Linear() : LinearTests(TestDevice.CpuFp32Products);
+    public class Conv() : ConvTests(TestDevice.CpuFp32Products);
+}
+
 public static class DecoratedTests
 {
     public class Linear() : LinearTests(TestDevice.Decorated);

@@ -7,6 +7,9 @@ public sealed record TestDevice(string Name, Func<int, IOps> Create, params int[
 
     public static TestDevice Cpu { get; } = new("cpu", threads => OpsFactory.Create("cpu", threads), 1, 2, 3, 5);
 
+    /// <summary>As <see cref="Cpu"/>, whose products of bf16 values are native where there are kernels, without those.</summary>
+    public static TestDevice CpuFp32Products { get; } = new("cpu (fp32 products)", threads => CpuFastOps.Create(threads, nativeBf16: false), 1, 2, 3, 5);
+
     /// <summary>Both decorators: they pass every argument on, and the reference agrees with itself.</summary>
     public static TestDevice Decorated { get; } = new("decorated", _ => new TimedOps(new CheckedOps(new CpuOps())), 1);
 
