@@ -1,16 +1,110 @@
+using CommonCanvas.Cuda;
+
 namespace CommonCanvas.Tensors;
 
+/// <summary>Norms: <c>groupnorm.cu</c>, <c>groupnorm_backward.cu</c>, <c>layernorm.cu</c>.</summary>
 public sealed partial class CudaOps
 {
-    /// <inheritdoc/>
-    public void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd) => throw Pending();
+    const string GroupNormFile = "groupnorm.cu";
+    const string GroupNormBackwardFile = "groupnorm_backward.cu";
+    const string LayerNormFile = "layernorm.cu";
+
+    /// <summary>Partial results over the pixels of a sample, or the rows of LayerNorm: more would cost more to merge than to make.</summary>
+    const int MaxSlabs = 64;
+
+    /// <summary>Pixels that a thread takes at least, where a slab has as many.</summary>
+    const int PixelsPerThread = 8;
+
+    /// <summary>A block's part of [pixels, channels], as <c>channels.cuh</c> lays it out.</summary>
+    readonly record struct Strips(bool Packed, int Width, int Count, int SlabPixels, int Slabs)
+    {
+        public Strips(Tensor x, long pixels, bool aligned) : this(aligned && x.Channels % Lanes(x.Type) == 0, 0, 0, 0, 0)
+        {
+            int columns = Packed ? 8 : 32, rows = ElementThreads / columns, area = checked((int)pixels);
+            Width = Packed ? columns * Lanes(x.Type) : columns;
+            Count = Ceiling(x.Channels, Width);
+            SlabPixels = rows * Math.Max(PixelsPerThread, Ceiling(Ceiling(area, MaxSlabs), rows));
+            Slabs = Math.Max(1, Ceiling(area, SlabPixels));
+        }
+
+        public int PackedFlag => Packed ? 1 : 0;
+
+        static int Ceiling(int a, int b) => (a + b - 1) / b;
+    }
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta) => throw Pending();
+    public void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd)
+    {
+        OpChecks.GroupNormForward(x, gamma, beta, groups, y, mean, rstd);
+        int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), size = channels / groups;
+        var strips = new Strips(x, pixels, Aligned(x, gamma, beta, y));
+        int pieces = Math.Min(strips.Count, (size - 1) / strips.Width + 2); // strips that a group may lie in
+        var partial = Arena.Rent(DType.F32, batch, groups, strips.Slabs * pieces, 2);
+        var grid = new Dim3(strips.Count, strips.Slabs, batch);
+        Launch(Kernel(GroupNormFile, x.Type, "GroupNormForwardStatistics"), grid, ElementThreads, 0,
+            [x.Data, partial.Data, pixels, channels, groups, strips.SlabPixels, pieces, strips.PackedFlag]);
+        Launch(Kernel(GroupNormFile, x.Type, nameof(GroupNormForward)), grid, ElementThreads, 0,
+            [x.Data, gamma.Data, beta.Data, partial.Data, y.Data, mean.Data, rstd.Data, pixels, channels, groups, eps, silu ? 1 : 0,
+                strips.SlabPixels, pieces, strips.PackedFlag]);
+        Arena.Release(partial);
+    }
 
     /// <inheritdoc/>
-    public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd) => throw Pending();
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta)
+    {
+        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
+        int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), activate = silu ? 1 : 0;
+        var strips = new Strips(x, pixels, Aligned(x, gamma, beta, dY) && Aligned(dX));
+        var sums = Arena.Rent(DType.F32, 2, batch, strips.Slabs, channels);
+        var grid = new Dim3(strips.Count, strips.Slabs, batch);
+        Launch(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardSums"), grid, ElementThreads, 0,
+            [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, pixels, channels, groups, activate, strips.SlabPixels, strips.PackedFlag]);
+        if (!dX.IsNone)
+            Launch(Kernel(GroupNormBackwardFile, x.Type, nameof(GroupNormBackward)), grid, ElementThreads, 0,
+                [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, dX.Data, pixels, channels, groups, activate,
+                    strips.SlabPixels, strips.PackedFlag]);
+        AddParameters(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardParameters"), sums, batch * strips.Slabs, dGamma, dBeta);
+        Arena.Release(sums);
+    }
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta) => throw Pending();
+    public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd)
+    {
+        OpChecks.LayerNormForward(x, gamma, beta, y, mean, rstd);
+        Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormForward)), RowBlocks(x), ElementThreads, 0,
+            [x.Data, gamma.Data, beta.Data, y.Data, mean.Data, rstd.Data, (int)x.Rows, x.Channels, eps, PackedRows(x, Aligned(x, gamma, beta, y))]);
+    }
+
+    /// <inheritdoc/>
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    {
+        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        if (!dX.IsNone)
+            Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormBackward)), RowBlocks(x), ElementThreads, 0,
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, dX.Data, (int)x.Rows, x.Channels, PackedRows(x, Aligned(x, gamma, dY, dX))]);
+        if (dGamma.IsNone && dBeta.IsNone) return;
+        var strips = new Strips(x, x.Rows, Aligned(x, dY));
+        var sums = Arena.Rent(DType.F32, 2, strips.Slabs, x.Channels);
+        Launch(Kernel(LayerNormFile, x.Type, "LayerNormBackwardSums"), new Dim3(strips.Count, strips.Slabs), ElementThreads, 0,
+            [x.Data, mean.Data, rstd.Data, dY.Data, sums.Data, (int)x.Rows, x.Channels, strips.SlabPixels, strips.PackedFlag]);
+        AddParameters(Kernel(LayerNormFile, x.Type, "LayerNormBackwardParameters"), sums, strips.Slabs, dGamma, dBeta);
+        Arena.Release(sums);
+    }
+
+    /// <summary>dGamma and dBeta += the sums [2, rows, channels] over the rows.</summary>
+    void AddParameters(CudaKernel kernel, Tensor sums, int rows, Tensor dGamma, Tensor dBeta)
+    {
+        if (dGamma.IsNone && dBeta.IsNone) return;
+        int channels = sums.Channels;
+        Launch(kernel, (channels + 31) / 32, ElementThreads, 0, [sums.Data, rows, channels, dGamma.Data, dBeta.Data]);
+    }
+
+    /// <summary>Blocks of a kernel with one warp for each row.</summary>
+    static int RowBlocks(Tensor x)
+    {
+        const int Rows = ElementThreads / 32;
+        return checked((int)((x.Rows + Rows - 1) / Rows));
+    }
+
+    static int PackedRows(Tensor x, bool aligned) => aligned && x.Channels % Lanes(x.Type) == 0 ? 1 : 0;
 }
