@@ -58,7 +58,7 @@ public sealed unsafe class CudaApi
     {
         int start = call.IndexOf("cu", StringComparison.Ordinal), end = call.IndexOf('(', StringComparison.Ordinal);
         string name = start >= 0 && end > start ? call[start..end] : call;
-        string message = $"{name} failed: {NameOf(result)} ({(int)result})";
+        string message = $"{name} failed: {NameOf(result)} ({(int)result}): {TextOf(result)}";
         if (context is not null) message += $"; {context}";
         if (SurfacesLate(result) && Launches.Describe() is { Length: > 0 } launches) message += $"; last launches, newest first: {launches}";
         if (RemedyOf(result) is { } remedy) message += $". {remedy}";
@@ -70,6 +70,13 @@ public sealed unsafe class CudaApi
     {
         byte* text;
         return Driver.cuGetErrorName(result, &text) == CudaResult.Success ? Marshal.PtrToStringUTF8((nint)text)! : "unknown code";
+    }
+
+    /// <summary>The driver's explanation of a code; an emulated device says what went wrong where.</summary>
+    string TextOf(CudaResult result)
+    {
+        byte* text;
+        return Driver.cuGetErrorString(result, &text) == CudaResult.Success ? Marshal.PtrToStringUTF8((nint)text)! : "the driver knows no text for it";
     }
 
     /// <summary>Errors of kernels, which the next synchronisation reports.</summary>
