@@ -68,7 +68,7 @@ public static class PtxLexer
             else if (IsWord(c))
             {
                 int end = at;
-                while (end < text.Length && IsWord(text[end])) end++;
+                while (end < text.Length && (IsWord(text[end]) || IsDoubleColon(text, end))) end++;
                 tokens.Add(new PtxToken(PtxTokenKind.Word, text[at..end], 0, ' ', line));
                 at = end;
             }
@@ -84,6 +84,9 @@ public static class PtxLexer
     }
 
     static bool IsWord(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '$' or '%' or '.';
+
+    // as in ld.global.L1::no_allocate
+    static bool IsDoubleColon(string text, int at) => text[at] == ':' && (At(text, at + 1) == ':' || text[at - 1] == ':');
 
     static char At(string text, int at) => at < text.Length ? text[at] : '\0';
 

@@ -57,6 +57,9 @@ public sealed class PtxKernel(string name)
 
     /// <summary>Index of the instruction that each label stands before.</summary>
     public Dictionary<string, int> Labels { get; } = [];
+
+    /// <summary>Lists of labels that <c>brx.idx</c> chooses from, by name.</summary>
+    public Dictionary<string, List<string>> BranchTables { get; } = [];
 }
 
 /// <summary>A named piece of memory.</summary>

@@ -34,10 +34,25 @@ public sealed partial class PtxParser
                 {
                     if (!kernel.Labels.TryAdd(token.Text, kernel.Instructions.Count)) throw parser.Unexpected("a label of its own");
                     parser.at += 2;
+                    if (parser.Now.Text == ".branchtargets") BranchTargets(token.Text);
                 }
                 else if (token.Text.StartsWith('.')) Directive();
                 else Instruction();
             }
+        }
+
+        // name: .branchtargets label, label;
+        void BranchTargets(string name)
+        {
+            parser.at++;
+            var targets = new List<string>();
+            while (!parser.Now.Is(';'))
+            {
+                targets.Add(parser.Word());
+                if (parser.Now.Is(',')) parser.at++;
+            }
+            kernel.Labels.Remove(name);
+            kernel.BranchTables.Add(name, targets);
         }
 
         void Directive()
@@ -150,7 +165,12 @@ public sealed partial class PtxParser
             if (negated) parser.at++;
             string name = parser.Word();
             if (Find(name) is not { } register)
-                return name.StartsWith('%') || name == "WARP_SZ" ? new PtxSpecialOperand(name) : new PtxSymbolOperand(name);
+            {
+                if (name.StartsWith('%') || name == "WARP_SZ") return new PtxSpecialOperand(name);
+                if (!parser.Now.Is('+')) return new PtxSymbolOperand(name);
+                parser.at++;
+                return new PtxAddressOperand(null, name, (long)parser.Literal().Bits);
+            }
             if (!parser.Now.Is('|')) return new PtxRegisterOperand(register, negated);
             parser.at++;
             return new PtxPairOperand(register, Find(parser.Word()) ?? throw parser.Unexpected("a declared predicate before this"));
