@@ -1,0 +1,20 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace CommonCanvas.Emulator.Operations;
+
+// Double precision, rounded to nearest. Payloads of what is not a number are those of the host.
+
+internal struct DivideD : IVector2<double> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<double> Of(Vector512<double> a, Vector512<double> b) => a / b; }
+internal struct FusedD : IVector3<double> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<double> Of(Vector512<double> a, Vector512<double> b, Vector512<double> c) => Vector512.FusedMultiplyAdd(a, b, c); }
+internal struct SqrtD : IVector1<double> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<double> Of(Vector512<double> a) => Vector512.Sqrt(a); }
+internal struct ReciprocalD : IVector1<double> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<double> Of(Vector512<double> a) => Vector512<double>.One / a; }
+internal struct ReciprocalSqrtD : IVector1<double> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<double> Of(Vector512<double> a) => Vector512<double>.One / Vector512.Sqrt(a); }
+internal struct NegateD : ILane1<ulong, ulong> { public static ulong Of(ulong a) => a ^ 1ul << 63; }
+internal struct AbsoluteD : ILane1<ulong, ulong> { public static ulong Of(ulong a) => a & ~(1ul << 63); }
+
+/// <summary>The smaller; a number before what is none.</summary>
+internal struct MinimumD : ILane2<double, double, double> { public static double Of(double a, double b) => double.MinNumber(a, b); }
+
+/// <summary>The larger; a number before what is none.</summary>
+internal struct MaximumD : ILane2<double, double, double> { public static double Of(double a, double b) => double.MaxNumber(a, b); }
