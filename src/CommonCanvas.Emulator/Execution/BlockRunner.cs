@@ -1,0 +1,176 @@
+using System.Runtime.InteropServices;
+using CommonCanvas.Cuda;
+using CommonCanvas.Emulator.Decoding;
+
+namespace CommonCanvas.Emulator.Execution;
+
+/// <summary>What a launch asks for.</summary>
+/// <param name="Code">The kernel.</param>
+/// <param name="Grid">Thread blocks.</param>
+/// <param name="Block">Threads of a block.</param>
+/// <param name="SharedBytes">Dynamic shared memory.</param>
+/// <param name="Parameters">The arguments, laid out.</param>
+internal sealed record Launch(KernelCode Code, Dim3 Grid, Dim3 Block, int SharedBytes, byte[] Parameters)
+{
+    /// <summary>Warps of a block.</summary>
+    public int Warps => (int)((Block.Count + Warp.Lanes - 1) / Warp.Lanes);
+
+    /// <summary>Shared memory of a block, static and dynamic.</summary>
+    public int AllSharedBytes => KernelCode.DynamicSharedOffset(Code.Kernel) + SharedBytes;
+
+    /// <summary>A block's place in the grid.</summary>
+    public Dim3 BlockAt(long number) => new((int)(number % Grid.X), (int)(number / Grid.X % Grid.Y), (int)(number / Grid.X / Grid.Y));
+
+    /// <summary>A thread's place in its block.</summary>
+    public Dim3 ThreadAt(long number) => new((int)(number % Block.X), (int)(number / Block.X % Block.Y), (int)(number / Block.X / Block.Y));
+}
+
+/// <summary>Where device memory lies: on the host and for the kernel.</summary>
+internal unsafe readonly struct MemoryView(byte* host, ulong address, ulong bytes)
+{
+    public byte* Host { get; } = host;
+
+    public ulong Address { get; } = address;
+
+    public ulong Bytes { get; } = bytes;
+}
+
+/// <summary>Runs thread blocks of a launch, one after another, on the calling thread.</summary>
+internal sealed unsafe class BlockRunner : IDisposable
+{
+    readonly Launch launch;
+    readonly Warp* warps;
+    readonly byte* registers, shared, parameters, local;
+    readonly long budget;
+    readonly MemoryView memory;
+
+    public BlockRunner(Launch launch, MemoryView memory, long budget)
+    {
+        (this.launch, this.memory, this.budget) = (launch, memory, budget);
+        int count = launch.Warps;
+        warps = (Warp*)NativeMemory.AllocZeroed((nuint)count, (nuint)sizeof(Warp));
+        registers = (byte*)NativeMemory.AlignedAlloc((nuint)(count * launch.Code.RegisterBytes), 64);
+        shared = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(launch.AllSharedBytes, 1), 128);
+        local = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(count * Warp.Lanes * LocalBytes, 1), 64);
+        parameters = (byte*)NativeMemory.AlignedAlloc(KernelArguments.MaxBytes, 64);
+        NativeMemory.Clear(parameters, KernelArguments.MaxBytes);
+        launch.Parameters.CopyTo(new Span<byte>(parameters, KernelArguments.MaxBytes));
+    }
+
+    long LocalBytes => (launch.Code.Kernel.LocalBytes + 15) / 16 * 16;
+
+    /// <summary>Runs a block.</summary>
+    /// <exception cref="LaunchFault">With kernel, line, block and thread.</exception>
+    public void Run(long number)
+    {
+        var place = launch.BlockAt(number);
+        int current = 0;
+        try
+        {
+            NativeMemory.Clear(shared, (nuint)launch.AllSharedBytes);
+            NativeMemory.Clear(local, (nuint)(launch.Warps * Warp.Lanes * LocalBytes));
+            for (int w = 0; w < launch.Warps; w++) Start(w, place);
+            for (bool running = true; running;)
+            {
+                running = false;
+                for (current = 0; current < launch.Warps; current++)
+                {
+                    var warp = warps + current;
+                    if (warp->Done || warp->Waiting) continue;
+                    WarpRunner.Run(launch.Code, warp);
+                    running = true;
+                }
+                running |= OpenBarriers();
+            }
+            current = 0;
+            for (int w = 0; w < launch.Warps; w++)
+                if (!warps[w].Done) throw new KernelFault(CudaResult.LaunchTimeout, $"warp {w} waits at barrier {warps[w].Barrier} that the other warps never reach");
+        }
+        catch (KernelFault fault)
+        {
+            throw new LaunchFault(launch, fault, place, current);
+        }
+    }
+
+    void Start(int index, Dim3 place)
+    {
+        var warp = warps + index;
+        *warp = default;
+        warp->Registers = registers + (long)index * launch.Code.RegisterBytes;
+        Buffer.MemoryCopy(launch.Code.Template, warp->Registers, launch.Code.RegisterBytes, launch.Code.RegisterBytes);
+        (warp->Index, warp->Budget) = (index, budget);
+        warp->Shared = shared;
+        warp->SharedBytes = (ulong)launch.AllSharedBytes;
+        warp->Local = local + index * Warp.Lanes * LocalBytes;
+        warp->LocalBytes = (ulong)LocalBytes;
+        warp->Parameters = parameters;
+        warp->Memory = memory.Host;
+        (warp->MemoryAddress, warp->MemoryBytes) = (memory.Address, memory.Bytes);
+        long threads = Math.Min(Warp.Lanes, launch.Block.Count - (long)index * Warp.Lanes);
+        warp->Live = threads == Warp.Lanes ? Warp.All : (1u << (int)threads) - 1;
+        Warp.SetMask(warp, warp->Live);
+        foreach (var (name, at) in launch.Code.Specials)
+        {
+            int* to = (int*)(warp->Registers + at);
+            for (int lane = 0; lane < Warp.Lanes; lane++) to[lane] = Special(name, lane, index, place);
+        }
+    }
+
+    int Special(string name, int lane, int warp, Dim3 place) => name switch
+    {
+        "%tid.x" => launch.ThreadAt(warp * Warp.Lanes + lane).X,
+        "%tid.y" => launch.ThreadAt(warp * Warp.Lanes + lane).Y,
+        "%tid.z" => launch.ThreadAt(warp * Warp.Lanes + lane).Z,
+        "%ntid.x" => launch.Block.X,
+        "%ntid.y" => launch.Block.Y,
+        "%ntid.z" => launch.Block.Z,
+        "%ctaid.x" => place.X,
+        "%ctaid.y" => place.Y,
+        "%ctaid.z" => place.Z,
+        "%nctaid.x" => launch.Grid.X,
+        "%nctaid.y" => launch.Grid.Y,
+        "%nctaid.z" => launch.Grid.Z,
+        "%laneid" => lane,
+        "%warpid" => warp,
+        "%nwarpid" => launch.Warps,
+        "%lanemask_eq" => 1 << lane,
+        "%lanemask_lt" => (1 << lane) - 1,
+        "%lanemask_le" => (int)((2L << lane) - 1),
+        "%lanemask_gt" => (int)~((2L << lane) - 1),
+        "%lanemask_ge" => ~((1 << lane) - 1),
+        "%nsmid" => 1,
+        "%dynamic_smem_size" => launch.SharedBytes,
+        "%total_smem_size" => launch.AllSharedBytes,
+        _ => 0,
+    };
+
+    // a barrier opens when all threads that it counts have come; without a count, all that have not ended
+    bool OpenBarriers()
+    {
+        bool opened = false;
+        for (int w = 0; w < launch.Warps; w++)
+        {
+            if (!warps[w].Waiting) continue;
+            int barrier = warps[w].Barrier, wanted = warps[w].BarrierThreads, come = 0, expected = 0;
+            for (int other = 0; other < launch.Warps; other++)
+            {
+                if (!warps[other].Done) expected += Warp.Lanes;
+                if (warps[other].Waiting && warps[other].Barrier == barrier) come += Warp.Lanes;
+            }
+            if (come < (wanted == 0 ? expected : wanted)) continue;
+            for (int other = w; other < launch.Warps; other++)
+                if (warps[other].Barrier == barrier) warps[other].Waiting = false;
+            opened = true;
+        }
+        return opened;
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.Free(warps);
+        NativeMemory.AlignedFree(registers);
+        NativeMemory.AlignedFree(shared);
+        NativeMemory.AlignedFree(local);
+        NativeMemory.AlignedFree(parameters);
+    }
+}

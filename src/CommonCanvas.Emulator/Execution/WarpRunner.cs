@@ -1,0 +1,147 @@
+using CommonCanvas.Cuda;
+using CommonCanvas.Emulator.Decoding;
+
+namespace CommonCanvas.Emulator.Execution;
+
+/// <summary>
+/// Runs a warp until it ends or waits. Lanes that branch apart become fragments, each with its block; the one whose block
+/// comes first in the text runs, and fragments that meet at a block join. Compilers lay out code so that this brings
+/// the lanes of a branch together again where its sides meet.
+/// </summary>
+internal static unsafe class WarpRunner
+{
+    /// <summary>Runs on from the warp's position.</summary>
+    /// <exception cref="KernelFault">The kernel did something that is not allowed.</exception>
+    public static void Run(KernelCode code, Warp* warp)
+    {
+        int at = warp->Position;
+        while (true)
+        {
+            if (warp->Fragments > 0) at = Schedule(warp, at);
+            var block = code.Blocks + at;
+            var instruction = block->First;
+            var end = block->End;
+            warp->Budget -= end - instruction + 1;
+            if (warp->Budget < 0) throw new KernelFault(CudaResult.LaunchTimeout, "the instruction budget is used up: a loop does not end", -1, block->Source);
+            for (; instruction < end; instruction++) instruction->Run(warp, instruction);
+            switch (block->Kind)
+            {
+                case BlockEnd.Next: at++; break;
+                case BlockEnd.Branch: at = Branch(warp, block, at); break;
+                case BlockEnd.Switch: at = Switch(warp, block); break;
+                case BlockEnd.Barrier:
+                    WaitAtBarrier(warp, block);
+                    warp->Position = at + 1;
+                    return;
+                case BlockEnd.Exit:
+                    at = Exit(warp, block, at);
+                    if (at >= 0) break;
+                    warp->Done = true;
+                    return;
+            }
+            if (at >= code.BlockCount) throw new KernelFault(CudaResult.IllegalInstruction, "the code ends without ret", -1, block->Source);
+        }
+    }
+
+    // joins the fragments that stand here, and changes to the one that stands first
+    static int Schedule(Warp* warp, int at)
+    {
+        uint mask = warp->Mask;
+        for (int f = warp->Fragments - 1; f >= 0; f--)
+            if (warp->FragmentPosition[f] == at)
+            {
+                mask |= warp->FragmentMask[f];
+                Remove(warp, f);
+            }
+        int first = -1;
+        for (int f = 0; f < warp->Fragments; f++)
+            if (warp->FragmentPosition[f] < (first < 0 ? at : warp->FragmentPosition[first])) first = f;
+        if (first >= 0)
+        {
+            (at, warp->FragmentPosition[first]) = (warp->FragmentPosition[first], at);
+            (mask, warp->FragmentMask[first]) = (warp->FragmentMask[first], mask);
+        }
+        if (mask != warp->Mask) Warp.SetMask(warp, mask);
+        return at;
+    }
+
+    static void Remove(Warp* warp, int fragment)
+    {
+        int last = --warp->Fragments;
+        warp->FragmentPosition[fragment] = warp->FragmentPosition[last];
+        warp->FragmentMask[fragment] = warp->FragmentMask[last];
+    }
+
+    static void Add(Warp* warp, int position, uint mask)
+    {
+        // fragments have disjoint lanes, so there are never more than lanes
+        warp->FragmentPosition[warp->Fragments] = position;
+        warp->FragmentMask[warp->Fragments++] = mask;
+    }
+
+    static uint Guarded(Warp* warp, BlockCode* block) =>
+        block->Guard < 0 ? warp->Mask : (*(uint*)(warp->Registers + block->Guard) ^ block->Negation) & warp->Mask;
+
+    static int Branch(Warp* warp, BlockCode* block, int at)
+    {
+        uint taken = Guarded(warp, block);
+        if (taken == warp->Mask) return block->Target;
+        if (taken == 0) return at + 1;
+        Add(warp, block->Target, taken);
+        Warp.SetMask(warp, warp->Mask & ~taken);
+        return at + 1;
+    }
+
+    static int Switch(Warp* warp, BlockCode* block)
+    {
+        uint* index = (uint*)(warp->Registers + block->Guard);
+        int lane = System.Numerics.BitOperations.TrailingZeroCount(warp->Mask);
+        uint left = warp->Mask, group;
+        do
+        {
+            group = 0;
+            uint chosen = index[lane];
+            for (uint mask = left; mask != 0; mask &= mask - 1)
+            {
+                int other = System.Numerics.BitOperations.TrailingZeroCount(mask);
+                if (index[other] == chosen) group |= 1u << other;
+            }
+            if (chosen >= (uint)block->TargetCount) throw new KernelFault(CudaResult.IllegalInstruction, $"a switch has {block->TargetCount} targets, not {chosen}", lane, block->Source);
+            left &= ~group;
+            if (left == 0)
+            {
+                if (group != warp->Mask) Warp.SetMask(warp, group);
+                return block->Targets[chosen];
+            }
+            Add(warp, block->Targets[chosen], group);
+            lane = System.Numerics.BitOperations.TrailingZeroCount(left);
+        } while (true);
+    }
+
+    // the next block, or -1 where no lane lives
+    static int Exit(Warp* warp, BlockCode* block, int at)
+    {
+        uint ends = Guarded(warp, block), stay = warp->Mask & ~ends;
+        warp->Live &= ~ends;
+        if (stay != 0)
+        {
+            if (ends != 0) Warp.SetMask(warp, stay);
+            return at + 1;
+        }
+        if (warp->Fragments == 0) return -1;
+        int position = warp->FragmentPosition[warp->Fragments - 1];
+        Warp.SetMask(warp, warp->FragmentMask[--warp->Fragments]);
+        return position;
+    }
+
+    static void WaitAtBarrier(Warp* warp, BlockCode* block)
+    {
+        if (warp->Mask != warp->Live)
+            throw new KernelFault(CudaResult.IllegalInstruction,
+                $"a barrier is reached by some lanes of a warp only (active {warp->Mask:x8} of {warp->Live:x8})", System.Numerics.BitOperations.TrailingZeroCount(warp->Mask), block->Source);
+        int lane = System.Numerics.BitOperations.TrailingZeroCount(warp->Mask);
+        warp->Waiting = true;
+        warp->Barrier = ((int*)(warp->Registers + block->BarrierId))[lane];
+        warp->BarrierThreads = block->TargetCount < 0 ? 0 : ((int*)(warp->Registers + block->TargetCount))[lane];
+    }
+}
