@@ -1,0 +1,29 @@
+namespace CommonCanvas.Emulator;
+
+/// <summary>What an emulated device is like; by default an A100 with little memory.</summary>
+public sealed record EmulatedDeviceOptions
+{
+    /// <summary>Number of devices.</summary>
+    public int Devices { get; init; } = 1;
+
+    /// <summary>Compute capability times ten.</summary>
+    public int ComputeCapability { get; init; } = 80;
+
+    /// <summary>Memory of a device, bytes. Taken from the host only as it is used.</summary>
+    public long MemoryBytes { get; init; } = 16L << 30;
+
+    /// <summary>Streaming multiprocessors.</summary>
+    public int Multiprocessors { get; init; } = 108;
+
+    /// <summary>Shared memory that a block may opt in to, bytes.</summary>
+    public int SharedMemoryPerBlock { get; init; } = 163 * 1024;
+
+    /// <summary>Shared memory of a multiprocessor, bytes.</summary>
+    public int SharedMemoryPerMultiprocessor { get; init; } = 164 * 1024;
+
+    /// <summary>Host threads that a launch uses.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Instructions that a warp may run in a launch before it is taken for one that never ends.</summary>
+    public long InstructionBudget { get; init; } = 1L << 33;
+}
