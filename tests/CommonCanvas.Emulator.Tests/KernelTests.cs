@@ -117,6 +117,24 @@ public class KernelTests
     }
 
     [Fact]
+    public void A_barrier_counts_and_joins_predicates()
+    {
+        using var gpu = new EmulatedGpu();
+        using var module = gpu.Compile("""
+            extern "C" __global__ void Votes(int* out, int limit) {
+                int i = threadIdx.x;
+                out[i] = __syncthreads_count(i < limit) + 1000 * (__syncthreads_or(i == limit) != 0) + 2000 * (__syncthreads_and(i < limit) != 0);
+            }
+            """);
+        nint output = gpu.Allocate(70 * 4);
+        foreach (var (limit, expected) in ((int, int)[])[(5, 1005), (0, 1000), (70, 2070), (69, 1069)])
+        {
+            module["Votes"].Launch(gpu.Stream, 1, 70, 0, [output, limit]);
+            Assert.All(gpu.Download<int>(output, 70), value => Assert.Equal(expected, value));
+        }
+    }
+
+    [Fact]
     public void A_fault_names_kernel_line_block_and_thread()
     {
         using var gpu = new EmulatedGpu(new EmulatedDeviceOptions { MemoryBytes = 1 << 20 });

@@ -69,7 +69,7 @@ internal static class ControlFlow
         "bra" => BlockEnd.Branch,
         "brx" => BlockEnd.Switch,
         "ret" or "exit" => BlockEnd.Exit,
-        "bar" or "barrier" when instruction.Has("sync") && !instruction.Has("warp") => BlockEnd.Barrier,
+        "bar" or "barrier" when (instruction.Has("sync") || instruction.Has("red")) && !instruction.Has("warp") => BlockEnd.Barrier,
         _ => BlockEnd.Next,
     };
 

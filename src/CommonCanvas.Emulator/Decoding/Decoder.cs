@@ -96,9 +96,20 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
         if (block.Kind == BlockEnd.Barrier)
         {
             if (last.Guard is not null) throw new UnknownInstructionException(last, kernel.Name);
-            code->BarrierId = last.Operands.Length > 0 ? Slot(last, last.Operands[0], 'w') : file.Constant(0, 'w');
-            if (last.Operands.Length > 1) code->TargetCount = Slot(last, last.Operands[1], 'w');
+            var operands = last.Has("red") ? Vote(last, code) : last.Operands;
+            code->BarrierId = operands.Length > 0 ? Slot(last, operands[0], 'w') : file.Constant(0, 'w');
+            if (operands.Length > 1) code->TargetCount = Slot(last, operands[1], 'w');
         }
+    }
+
+    // bar.red.operation.type d, barrier[, threads], [!]predicate: what is left is the barrier
+    ReadOnlySpan<PtxOperand> Vote(PtxInstruction ptx, BlockCode* code)
+    {
+        code->Vote = ptx.Has("popc") ? BarrierVote.Count : ptx.Has("and") ? BarrierVote.All : BarrierVote.Any;
+        code->Result = Slot(ptx, ptx.Operands[0], code->Vote == BarrierVote.Count ? 'w' : 'p');
+        (code->Predicate, bool negated) = Predicate(ptx, ptx.Operands[^1]);
+        code->PredicateNegation = negated ? uint.MaxValue : 0;
+        return ptx.Operands.AsSpan(1..^1);
     }
 
     /// <summary>Fills an instruction's operands; its handler, or null where it is not known.</summary>

@@ -13,28 +13,8 @@ internal static unsafe partial class OpcodeTable
         if (Fast(m, to, from) is { Run: not null } fast) return fast;
         return (IsInteger(to), IsInteger(from)) switch
         {
-            (true, true) => from switch
-            {
-                "u8" => FromInteger<uint, byte>(m, to),
-                "s8" => FromInteger<uint, sbyte>(m, to),
-                "u16" => FromInteger<uint, ushort>(m, to),
-                "s16" => FromInteger<uint, short>(m, to),
-                "u32" => FromInteger<uint, uint>(m, to),
-                "s32" => FromInteger<uint, int>(m, to),
-                "u64" => FromInteger<ulong, ulong>(m, to),
-                _ => FromInteger<ulong, long>(m, to),
-            },
-            (false, true) => from switch
-            {
-                "u8" => ToFloat<uint, byte>(m, to),
-                "s8" => ToFloat<uint, sbyte>(m, to),
-                "u16" => ToFloat<uint, ushort>(m, to),
-                "s16" => ToFloat<uint, short>(m, to),
-                "u32" => ToFloat<uint, uint>(m, to),
-                "s32" => ToFloat<uint, int>(m, to),
-                "u64" => ToFloat<ulong, ulong>(m, to),
-                _ => ToFloat<ulong, long>(m, to),
-            },
+            (true, true) => m.IsWide(1) ? FromInteger<ulong>(m, to, from) : FromInteger<uint>(m, to, from),
+            (false, true) => m.IsWide(1) ? ToFloat<ulong>(m, to, from) : ToFloat<uint>(m, to, from),
             (true, false) => from switch
             {
                 "f16" => FromFloat<uint, FloatF16>(m, to),
@@ -54,9 +34,9 @@ internal static unsafe partial class OpcodeTable
     {
         if ((to, from) is ("f32", "f16") && m.Done) return new("wh", &Templates.Vector<uint, HalfToSingle<F16>>);
         if ((to, from) is ("f32", "bf16") && m.Done) return new("wh", &Templates.Vector<uint, HalfToSingle<BF16>>);
-        if ((to, from) is ("u64" or "s64", "u32")) return new("qw", &WordOps.Widen);
-        if ((to, from) is ("u64" or "s64", "s32") && m.Done) return new("qw", &WordOps.WidenSigned);
-        if ((to, from) is ("u32" or "s32", "u64" or "s64") && m.Done) return new("wq", &WordOps.Low);
+        if ((to, from) is ("u64" or "s64", "u32") && m.Done && !m.IsWide(1)) return new("qw", &WordOps.Widen);
+        if ((to, from) is ("u64" or "s64", "s32") && m.Done && !m.IsWide(1)) return new("qw", &WordOps.WidenSigned);
+        if ((to, from) is ("u32" or "s32", "u64" or "s64") && m.Done && !m.IsWide(0)) return new("wq", &WordOps.Low);
         if (to is "tf32" && m.Take("rna")) return new("ww", &Templates.Lane<uint, uint, ToTensorFloat>);
         if (to is "f16x2" && m.Rounding is "rn") return m.Take("relu")
             ? new("www", &Templates.Vector2<uint, SinglesToPackedPositive<F16>>) : new("www", &Templates.Vector2<uint, SinglesToPacked<F16>>);
@@ -67,29 +47,57 @@ internal static unsafe partial class OpcodeTable
             {
                 ("f16", "f32") => new("hw", &Templates.Vector<uint, SingleToHalf<F16>>),
                 ("bf16", "f32") => new("hw", &Templates.Vector<uint, SingleToHalf<BF16>>),
-                ("f32", "s32") => new("ww", &Templates.Vector<uint, SignedToSingle>),
-                ("f32", "u32") => new("ww", &Templates.Vector<uint, UnsignedToSingle>),
+                ("f32", "s32") when !m.IsWide(1) => new("ww", &Templates.Vector<uint, SignedToSingle>),
+                ("f32", "u32") when !m.IsWide(1) => new("ww", &Templates.Vector<uint, UnsignedToSingle>),
                 _ => Operation.Unknown,
             };
         return Operation.Unknown;
     }
 
-    static Operation FromInteger<TSlot, TFrom>(Modifiers m, string to) where TSlot : unmanaged, IBinaryInteger<TSlot> where TFrom : unmanaged, IBinaryInteger<TFrom> => to switch
+    static Operation FromInteger<TSlot>(Modifiers m, string to, string from) where TSlot : unmanaged, IBinaryInteger<TSlot> => from switch
     {
-        "u8" => Integers<uint, byte, TSlot, TFrom>(m),
-        "s8" => Integers<uint, sbyte, TSlot, TFrom>(m),
-        "u16" => Integers<uint, ushort, TSlot, TFrom>(m),
-        "s16" => Integers<uint, short, TSlot, TFrom>(m),
-        "u32" => Integers<uint, uint, TSlot, TFrom>(m),
-        "s32" => Integers<uint, int, TSlot, TFrom>(m),
-        "u64" => Integers<ulong, ulong, TSlot, TFrom>(m),
-        _ => Integers<ulong, long, TSlot, TFrom>(m),
+        "u8" => FromInteger<TSlot, byte>(m, to),
+        "s8" => FromInteger<TSlot, sbyte>(m, to),
+        "u16" => FromInteger<TSlot, ushort>(m, to),
+        "s16" => FromInteger<TSlot, short>(m, to),
+        "u32" => FromInteger<TSlot, uint>(m, to),
+        "s32" => FromInteger<TSlot, int>(m, to),
+        "u64" => FromInteger<TSlot, ulong>(m, to),
+        _ => FromInteger<TSlot, long>(m, to),
+    };
+
+    static Operation FromInteger<TSlot, TFrom>(Modifiers m, string to) where TSlot : unmanaged, IBinaryInteger<TSlot> where TFrom : unmanaged, IBinaryInteger<TFrom> =>
+        m.IsWide(0) ? Integers<ulong, TSlot, TFrom>(m, to) : Integers<uint, TSlot, TFrom>(m, to);
+
+    static Operation Integers<TToSlot, TSlot, TFrom>(Modifiers m, string to)
+        where TToSlot : unmanaged, IBinaryInteger<TToSlot> where TSlot : unmanaged, IBinaryInteger<TSlot> where TFrom : unmanaged, IBinaryInteger<TFrom> => to switch
+    {
+        "u8" => Integers<TToSlot, byte, TSlot, TFrom>(m),
+        "s8" => Integers<TToSlot, sbyte, TSlot, TFrom>(m),
+        "u16" => Integers<TToSlot, ushort, TSlot, TFrom>(m),
+        "s16" => Integers<TToSlot, short, TSlot, TFrom>(m),
+        "u32" => Integers<TToSlot, uint, TSlot, TFrom>(m),
+        "s32" => Integers<TToSlot, int, TSlot, TFrom>(m),
+        "u64" => Integers<TToSlot, ulong, TSlot, TFrom>(m),
+        _ => Integers<TToSlot, long, TSlot, TFrom>(m),
     };
 
     static Operation Integers<TToSlot, TTo, TSlot, TFrom>(Modifiers m)
         where TToSlot : unmanaged, IBinaryInteger<TToSlot> where TTo : IBinaryInteger<TTo> where TSlot : unmanaged, IBinaryInteger<TSlot> where TFrom : IBinaryInteger<TFrom> =>
         m.Take("sat") ? new(Shape<TToSlot, TSlot>(), &Templates.Lane<TToSlot, TSlot, ConvertSaturated<TToSlot, TTo, TSlot, TFrom>>)
             : new(Shape<TToSlot, TSlot>(), &Templates.Lane<TToSlot, TSlot, ConvertInteger<TToSlot, TTo, TSlot, TFrom>>);
+
+    static Operation ToFloat<TSlot>(Modifiers m, string to, string from) where TSlot : unmanaged, IBinaryInteger<TSlot> => from switch
+    {
+        "u8" => ToFloat<TSlot, byte>(m, to),
+        "s8" => ToFloat<TSlot, sbyte>(m, to),
+        "u16" => ToFloat<TSlot, ushort>(m, to),
+        "s16" => ToFloat<TSlot, short>(m, to),
+        "u32" => ToFloat<TSlot, uint>(m, to),
+        "s32" => ToFloat<TSlot, int>(m, to),
+        "u64" => ToFloat<TSlot, ulong>(m, to),
+        _ => ToFloat<TSlot, long>(m, to),
+    };
 
     static Operation ToFloat<TSlot, TFrom>(Modifiers m, string to) where TSlot : unmanaged, IBinaryInteger<TSlot> where TFrom : unmanaged, IBinaryInteger<TFrom> => to switch
     {

@@ -15,7 +15,8 @@ internal static class OperandRoles
 
     static bool WritesFirst(PtxInstruction instruction) => instruction.Parts[0] switch
     {
-        "st" or "red" or "bra" or "brx" or "bar" or "barrier" or "ret" or "exit" or "cp" or "prefetch" or "prefetchu" or "membar" or "fence"
+        "bar" or "barrier" => instruction.Has("red"),
+        "st" or "red" or "bra" or "brx" or "ret" or "exit" or "cp" or "prefetch" or "prefetchu" or "membar" or "fence"
             or "nanosleep" or "trap" or "brkpt" or "pmevent" or "stmatrix" or "discard" or "applypriority" or "griddepcontrol" => false,
         _ => true,
     };

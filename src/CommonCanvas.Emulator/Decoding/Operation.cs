@@ -27,6 +27,10 @@ internal sealed class Modifiers(PtxInstruction instruction)
     /// <summary>The type: the last modifier.</summary>
     public string Type { get; } = instruction.Type;
 
+    /// <summary>Whether an operand is a register of 64 bits, which may hold a narrower value.</summary>
+    public bool IsWide(int operand) =>
+        operand < instruction.Operands.Length && instruction.Operands[operand] is PtxRegisterOperand { Register.Width: 64 };
+
     /// <summary>The direction of rounding, or null.</summary>
     public string? Rounding => rounding ??= TakeAny("rn", "rz", "rm", "rp");
 

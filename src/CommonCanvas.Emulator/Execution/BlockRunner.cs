@@ -158,11 +158,30 @@ internal sealed unsafe class BlockRunner : IDisposable
                 if (warps[other].Waiting && warps[other].Barrier == barrier) come += Warp.Lanes;
             }
             if (come < (wanted == 0 ? expected : wanted)) continue;
-            for (int other = w; other < launch.Warps; other++)
-                if (warps[other].Barrier == barrier) warps[other].Waiting = false;
+            Open(barrier);
             opened = true;
         }
         return opened;
+    }
+
+    void Open(int barrier)
+    {
+        int votes = 0, threads = 0;
+        for (int w = 0; w < launch.Warps; w++)
+        {
+            if (!warps[w].Waiting || warps[w].Barrier != barrier) continue;
+            votes += System.Numerics.BitOperations.PopCount(warps[w].Votes);
+            threads += System.Numerics.BitOperations.PopCount(warps[w].Live);
+        }
+        for (int w = 0; w < launch.Warps; w++)
+        {
+            var warp = warps + w;
+            if (!warp->Waiting || warp->Barrier != barrier) continue;
+            warp->Waiting = false;
+            if (warp->Vote == BarrierVote.Count) new Span<int>(warp->Registers + warp->VoteResult, Warp.Lanes).Fill(votes);
+            else if (warp->Vote != BarrierVote.None)
+                *(uint*)(warp->Registers + warp->VoteResult) = (warp->Vote == BarrierVote.All ? votes == threads : votes > 0) ? Warp.All : 0;
+        }
     }
 
     public void Dispose()

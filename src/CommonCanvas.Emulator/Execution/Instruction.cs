@@ -47,6 +47,19 @@ internal enum BlockEnd
     Barrier,
 }
 
+/// <summary>What bar.red makes of the predicates of a barrier's threads.</summary>
+internal enum BarrierVote
+{
+    /// <summary>It has none.</summary>
+    None,
+    /// <summary>How many hold.</summary>
+    Count,
+    /// <summary>Whether all hold.</summary>
+    All,
+    /// <summary>Whether one holds.</summary>
+    Any,
+}
+
 /// <summary>A run of instructions that is entered at its head only.</summary>
 internal unsafe struct BlockCode
 {
@@ -73,6 +86,18 @@ internal unsafe struct BlockCode
 
     /// <summary>Number of <see cref="Targets"/>; for a barrier, the offset of its thread count or -1.</summary>
     public int TargetCount;
+
+    /// <summary>What a barrier makes of its threads' predicates.</summary>
+    public BarrierVote Vote;
+
+    /// <summary>For a barrier with a vote, the offset of the predicate.</summary>
+    public int Predicate;
+
+    /// <summary>All ones where the predicate is negated.</summary>
+    public uint PredicateNegation;
+
+    /// <summary>For a barrier with a vote, the offset of the result.</summary>
+    public int Result;
 
     /// <summary>For a barrier, the offset of its number.</summary>
     public int BarrierId;

@@ -53,6 +53,15 @@ internal unsafe struct Warp
     /// <summary>Threads that the barrier waits for; 0 for all.</summary>
     public int BarrierThreads;
 
+    /// <summary>What the barrier makes of its threads' predicates.</summary>
+    public BarrierVote Vote;
+
+    /// <summary>The lanes whose predicate holds.</summary>
+    public uint Votes;
+
+    /// <summary>The offset of the vote's result.</summary>
+    public int VoteResult;
+
     /// <summary>The thread block's shared memory.</summary>
     public byte* Shared;
 

@@ -141,6 +141,12 @@ internal static unsafe class WarpRunner
                 $"a barrier is reached by some lanes of a warp only (active {warp->Mask:x8} of {warp->Live:x8})", System.Numerics.BitOperations.TrailingZeroCount(warp->Mask), block->Source);
         int lane = System.Numerics.BitOperations.TrailingZeroCount(warp->Mask);
         warp->Waiting = true;
+        warp->Vote = block->Vote;
+        if (block->Vote != BarrierVote.None)
+        {
+            warp->Votes = (*(uint*)(warp->Registers + block->Predicate) ^ block->PredicateNegation) & warp->Mask;
+            warp->VoteResult = block->Result;
+        }
         warp->Barrier = ((int*)(warp->Registers + block->BarrierId))[lane];
         warp->BarrierThreads = block->TargetCount < 0 ? 0 : ((int*)(warp->Registers + block->TargetCount))[lane];
     }
