@@ -45,6 +45,18 @@ public static unsafe partial class EmulatedDriver
         return report;
     }
 
+    /// <summary>
+    /// What the launches on the calling thread's device did since the last call, in order; only where
+    /// <see cref="EmulatedDeviceOptions.Counted"/>. Work that is still queued is not among them: synchronise first.
+    /// </summary>
+    public static IReadOnlyList<LaunchCount> TakeCounts()
+    {
+        if (current is not { } device) return [];
+        LaunchCount[] counts = [.. device.Counts];
+        device.Counts.Clear();
+        return counts;
+    }
+
     /// <summary>The devices that the calling thread's ordinals count.</summary>
     static EmulatedDevice[] Own => own ?? latest;
 

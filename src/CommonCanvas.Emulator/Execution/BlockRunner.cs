@@ -43,10 +43,14 @@ internal sealed unsafe class BlockRunner : IDisposable
     readonly byte* registers, shared, parameters, local;
     readonly long budget;
     readonly MemoryView memory;
+    readonly WorkCounter? counter;
+    readonly GCHandle blockRuns;
 
-    public BlockRunner(Launch launch, MemoryView memory, long budget)
+    /// <summary>Prepares for blocks of a launch; what they do is added to <paramref name="counter"/>, where there is one.</summary>
+    public BlockRunner(Launch launch, MemoryView memory, long budget, WorkCounter? counter)
     {
-        (this.launch, this.memory, this.budget) = (launch, memory, budget);
+        (this.launch, this.memory, this.budget, this.counter) = (launch, memory, budget, counter);
+        if (counter is not null) blockRuns = GCHandle.Alloc(counter.BlockRuns, GCHandleType.Pinned);
         int count = launch.Warps;
         warps = (Warp*)NativeMemory.AllocZeroed((nuint)count, (nuint)sizeof(Warp));
         registers = (byte*)NativeMemory.AlignedAlloc((nuint)(count * launch.Code.RegisterBytes), 64);
@@ -99,6 +103,11 @@ internal sealed unsafe class BlockRunner : IDisposable
         warp->Registers = registers + (long)index * launch.Code.RegisterBytes;
         Buffer.MemoryCopy(launch.Code.Template, warp->Registers, launch.Code.RegisterBytes, launch.Code.RegisterBytes);
         (warp->Index, warp->Budget) = (index, budget);
+        if (counter is not null)
+        {
+            warp->Counter = counter.Slot;
+            warp->BlockRuns = (long*)blockRuns.AddrOfPinnedObject();
+        }
         warp->Shared = shared;
         warp->SharedBytes = (ulong)launch.AllSharedBytes;
         warp->Local = local + index * Warp.Lanes * LocalBytes;
@@ -186,6 +195,7 @@ internal sealed unsafe class BlockRunner : IDisposable
 
     public void Dispose()
     {
+        if (blockRuns.IsAllocated) blockRuns.Free();
         NativeMemory.Free(warps);
         NativeMemory.AlignedFree(registers);
         NativeMemory.AlignedFree(shared);

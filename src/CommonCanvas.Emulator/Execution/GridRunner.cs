@@ -10,17 +10,23 @@ internal static class GridRunner
     /// <param name="memory">Device memory.</param>
     /// <param name="threads">Threads to use.</param>
     /// <param name="budget">Instructions that each warp may run.</param>
+    /// <param name="sampled">Blocks that are run, spread over the grid; 0 for all.</param>
+    /// <param name="counters">What the workers count; null where nothing is counted.</param>
+    /// <returns>Blocks that were run.</returns>
     /// <exception cref="LaunchFault">The kernel did something that is not allowed.</exception>
-    public static void Run(Launch launch, MemoryView memory, int threads, long budget)
+    public static long Run(Launch launch, MemoryView memory, int threads, long budget, int sampled, List<WorkCounter>? counters)
     {
-        long blocks = launch.Grid.Count, next = -1, faultBlock = long.MaxValue;
+        long all = launch.Grid.Count, blocks = sampled > 0 ? Math.Min(sampled, all) : all, next = -1, faultBlock = long.MaxValue;
         Exception? fault = null;
         object gate = new();
         void Work()
         {
-            using var runner = new BlockRunner(launch, memory, budget);
+            var counter = counters is null ? null : new WorkCounter(launch.Code.BlockCount);
+            if (counter is not null)
+                lock (gate) counters!.Add(counter);
+            using var runner = new BlockRunner(launch, memory, budget, counter);
             for (long block; (block = Interlocked.Increment(ref next)) < blocks && block < Volatile.Read(ref faultBlock);)
-                try { runner.Run(block); }
+                try { runner.Run(blocks == all ? block : Sample(block, blocks, all)); }
                 catch (Exception e)
                 {
                     lock (gate)
@@ -30,6 +36,11 @@ internal static class GridRunner
         threads = (int)Math.Min(threads, blocks);
         if (threads <= 1) Work();
         else Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ => Work());
+        foreach (var counter in counters ?? []) counter.Release();
         if (fault is not null) ExceptionDispatchInfo.Throw(fault);
+        return blocks;
     }
+
+    // the first, the last, and others between them at equal distances
+    static long Sample(long index, long samples, long all) => samples == 1 ? all / 2 : index * (all - 1) / (samples - 1);
 }

@@ -86,6 +86,12 @@ internal unsafe struct Warp
     /// <summary>Its size.</summary>
     public ulong MemoryBytes;
 
+    /// <summary>Slot of its <see cref="WorkCounter"/>; 0 where nothing is counted.</summary>
+    public int Counter;
+
+    /// <summary>How often each block of instructions was run; null where nothing is counted.</summary>
+    public long* BlockRuns;
+
     /// <summary>Number of waiting parts of a diverged warp.</summary>
     public int Fragments;
 

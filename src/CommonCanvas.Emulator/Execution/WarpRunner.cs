@@ -23,6 +23,7 @@ internal static unsafe class WarpRunner
             var end = block->End;
             warp->Budget -= end - instruction + 1;
             if (warp->Budget < 0) throw new KernelFault(CudaResult.LaunchTimeout, "the instruction budget is used up: a loop does not end", -1, block->Source);
+            if (warp->BlockRuns != null) warp->BlockRuns[at]++;
             for (; instruction < end; instruction++) instruction->Run(warp, instruction);
             switch (block->Kind)
             {

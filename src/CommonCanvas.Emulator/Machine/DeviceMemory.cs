@@ -57,5 +57,17 @@ internal sealed unsafe class DeviceMemory(ulong address, long bytes) : IDisposab
         return null;
     }
 
+    /// <summary>Where the allocation ends that holds a byte, both counted from the start of memory.</summary>
+    public long EndOfAllocation(long at)
+    {
+        long end = at + 1;
+        foreach (var (start, length) in allocations)
+        {
+            if (start > at) break;
+            if (at < start + length) end = start + length;
+        }
+        return end;
+    }
+
     public void Dispose() => range.Dispose();
 }

@@ -19,6 +19,9 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
     /// <summary>Its memory.</summary>
     public DeviceMemory Memory => memory ?? throw new DriverError(CudaResult.InvalidContext, "the device's primary context is not retained");
 
+    /// <summary>What launches did since they were last taken.</summary>
+    public List<LaunchCount> Counts { get; } = [];
+
     /// <summary>A kernel's fault, after which every call of the context fails with the same code.</summary>
     public (CudaResult Result, string Report)? Fault { get; set; }
 
@@ -79,7 +82,12 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
     public void Run(Launch launch)
     {
         if (Fault is not null) return;
-        try { GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget); }
+        try
+        {
+            var counters = Options.Counted ? new List<WorkCounter>() : null;
+            long run = GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.SampledBlocks, counters);
+            if (counters is not null) Counts.Add(LaunchTally.Of(launch, counters, run, Memory));
+        }
         catch (LaunchFault fault) { Fault = (fault.Result, fault.Message); }
     }
 

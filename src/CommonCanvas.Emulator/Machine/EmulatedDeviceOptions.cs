@@ -24,6 +24,15 @@ public sealed record EmulatedDeviceOptions
     /// <summary>Host threads that a launch uses.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>Whether launches are counted: <see cref="EmulatedDriver.TakeCounts"/>.</summary>
+    public bool Counted { get; init; }
+
+    /// <summary>
+    /// Blocks of each launch that are run, spread over its grid, to count what a large model does; results are then wrong. 0
+    /// runs all.
+    /// </summary>
+    public int SampledBlocks { get; init; }
+
     /// <summary>Instructions that a warp may run in a launch before it is taken for one that never ends.</summary>
     public long InstructionBudget { get; init; } = 1L << 33;
 }

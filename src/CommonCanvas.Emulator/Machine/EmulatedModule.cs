@@ -23,7 +23,8 @@ internal sealed unsafe class EmulatedModule : IDisposable
             foreach (var variable in module.Globals.Values) Globals[variable.Name] = (Place(variable), variable.Bytes);
             var addresses = Globals.ToDictionary(global => global.Key, global => (ulong)global.Value.Address);
             foreach (var kernel in module.Kernels.Values)
-                functions.Add(kernel.Name, new EmulatedFunction(device, Decoder<Unwatched>.Decode(module, kernel, addresses)));
+                functions.Add(kernel.Name, new EmulatedFunction(device,
+                    device.Options.Counted ? Decoder<Counted>.Decode(module, kernel, addresses) : Decoder<Unwatched>.Decode(module, kernel, addresses)));
         }
         catch (Exception e) when (e is PtxSyntaxException or UnknownInstructionException)
         {
