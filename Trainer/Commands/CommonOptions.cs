@@ -1,4 +1,5 @@
 using System.CommandLine;
+using CommonCanvas.Trainer.Devices;
 
 namespace CommonCanvas.Trainer.Commands;
 
@@ -9,7 +10,13 @@ public sealed class CommonOptions
     public Option<bool> Verbose { get; } = new("--verbose") { Description = "Show the stack trace of an error.", Recursive = true };
 
     /// <summary>Where to compute.</summary>
-    public Option<string> Device { get; } = new("--device") { Description = "Where to compute.", Recursive = true, DefaultValueFactory = _ => "auto" };
+    public Option<string> Device { get; } = new("--device")
+    {
+        Description = "Where to compute: auto (a GPU where there is one), cpu, cuda, cuda:N or emulator (a GPU made of software, for tests).",
+        HelpName = "auto|cpu|cuda[:N]|emulator",
+        Recursive = true,
+        DefaultValueFactory = _ => DeviceName.Auto,
+    };
 
     /// <summary>How many threads compute.</summary>
     public Option<int> Threads { get; } = Options.Whole("--threads", "Threads that compute; 0 takes one for each processor.", 0, 0, 1024);
@@ -17,7 +24,11 @@ public sealed class CommonOptions
     /// <summary>Makes the options known below <paramref name="root"/>.</summary>
     public void AddTo(RootCommand root)
     {
-        Device.AcceptOnlyFromAmong("auto", "cpu");
+        Device.Validators.Add(result =>
+        {
+            string name = result.GetValueOrDefault<string>() ?? "";
+            if (!DeviceName.IsKnown(name)) result.AddError($"--device is '{name}', but must be {DeviceName.Forms}");
+        });
         Threads.Recursive = true;
         root.Add(Verbose);
         root.Add(Device);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Runs;
 
 namespace CommonCanvas.Trainer.Commands;
@@ -35,7 +34,7 @@ public sealed class PrecomputeCommand
     int Run(ParseResult parsed, CancellationToken cancellation)
     {
         int threads = runner.Threads(parsed);
-        using var ops = OpsFactory.Create("cpu", threads);
+        using var ops = runner.OpenDevice(parsed);
         var run = new PrecomputeRun(parsed.GetValue(data)!, parsed.GetValue(model)!, parsed.GetValue(resolution), parsed.GetValue(output)!)
         {
             Licence = parsed.GetValue(licence),

@@ -47,7 +47,7 @@ public sealed class ProfileCommand
     {
         bool forward = parsed.GetValue(forwardOnly), onlyJson = parsed.GetValue(asJson);
         int threads = runner.Threads(parsed);
-        using var device = OpsFactory.Create("cpu", threads);
+        using var device = runner.OpenDevice(parsed);
         var type = parsed.GetValue(precision) == "bf16" ? DType.BF16 : DType.F32;
         int size = parsed.GetValue(batch);
         var timed = onlyJson ? null : new TimedOps(device);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Configuration;
 using CommonCanvas.Trainer.Quickstart;
 
@@ -42,7 +41,7 @@ public sealed class QuickstartCommand
             : ConfigLoader.Parse<QuickstartConfig>(BuiltIn(), QuickstartConfig.DefaultName, parsed.GetValue(set));
         if (parsed.GetValue(output) is { } folder) settings.Output = folder;
         int threads = runner.Threads(parsed);
-        using var ops = OpsFactory.Create("cpu", threads);
+        using var ops = runner.OpenDevice(parsed);
         try
         {
             new QuickstartRun(settings, ops, runner.Console, threads).Run(cancellation);

@@ -1,5 +1,8 @@
 using System.CommandLine;
+using CommonCanvas.Cuda;
+using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Configuration;
+using CommonCanvas.Trainer.Devices;
 using CommonCanvas.Trainer.Terminal;
 
 namespace CommonCanvas.Trainer.Commands;
@@ -18,6 +21,9 @@ public sealed class Runner(AppConsole console, CommonOptions common)
 
     /// <summary>How many threads a command computes with.</summary>
     public int Threads(ParseResult parsed) => parsed.GetValue(common.Threads) is var threads and > 0 ? threads : Environment.ProcessorCount;
+
+    /// <summary>Opens the device that <c>--device</c> names.</summary>
+    public IOps OpenDevice(ParseResult parsed) => DeviceFactory.Open(parsed.GetValue(common.Device)!, Threads(parsed), console.Note);
 
     /// <summary>Makes <paramref name="work"/> the action of <paramref name="command"/>.</summary>
     public void Bind(Command command, Func<ParseResult, CancellationToken, int> work) => command.SetAction(parsed => Run(parsed, work));
@@ -56,5 +62,6 @@ public sealed class Runner(AppConsole console, CommonOptions common)
     static string Message(Exception error) => error is AggregateException { InnerExceptions: [var only] } ? Message(only) : error.Message;
 
     static bool IsExpected(Exception error) => error is ConfigException or IOException or UnauthorizedAccessException or NotSupportedException or InvalidDataException
-        or ArithmeticException or ArgumentException or KeyNotFoundException or AggregateException;
+        or ArithmeticException or ArgumentException or KeyNotFoundException or AggregateException
+        or LibraryMissingException or CudaException;
 }

@@ -45,7 +45,7 @@ public sealed class SampleCommand
     int Run(ParseResult parsed, CancellationToken cancellation)
     {
         var console = runner.Console;
-        using var ops = OpsFactory.Create("cpu", runner.Threads(parsed));
+        using var ops = runner.OpenDevice(parsed);
         var type = parsed.GetValue(precision) switch { "fp16" => DType.F16, "bf16" => DType.BF16, _ => DType.F32 };
         string folder = parsed.GetValue(model)!, target = parsed.GetValue(output)!;
         using var pipeline = LoadedPipeline.Load(folder, ops, type);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Configuration;
 using CommonCanvas.Trainer.Runs;
 using CommonCanvas.Training;
@@ -35,7 +34,7 @@ public sealed class TrainCommand
         if (parsed.GetValue(data) is { } path) settings.Data.Path = path;
         if (parsed.GetValue(output) is { } folder) settings.Output = folder;
         if (parsed.GetValue(precision) is { } type) settings.Precision = Enum.Parse<Precision>(type, ignoreCase: true);
-        using var device = OpsFactory.Create("cpu", runner.Threads(parsed));
+        using var device = runner.OpenDevice(parsed);
         var result = settings.Model == ModelKind.Autoencoder
             ? new AutoencoderRun(settings, device, runner.Console).Run(cancellation)
             : new UNetRun(settings, device, runner.Console).Run(cancellation);

@@ -79,13 +79,9 @@ public static class InstalledDriver
 
     /// <summary>Loads the driver's library.</summary>
     /// <exception cref="LibraryMissingException">With numbered remedies.</exception>
-    public static CudaDriver Load()
-    {
-        string[] names = OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so"];
-        var (handle, path) = LibraryLoader.Open("the NVIDIA driver", names, [],
-            "install the NVIDIA driver, version 525 or newer, and check that nvidia-smi lists the device",
-            "in a container, start it with the NVIDIA container toolkit (--gpus all)",
-            "train without a GPU: --device cpu");
-        return NativeTable.Fill<CudaDriver>(path, symbol => NativeLibrary.TryGetExport(handle, symbol, out nint address) ? address : 0);
-    }
+    public static (CudaDriver Driver, string Path) Load() => LibraryLoader.OpenTable<CudaDriver>("The NVIDIA driver",
+        OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so"], [],
+        "install the NVIDIA driver, version 525 or newer, and check that nvidia-smi lists the device",
+        "in a container, start it with the NVIDIA container toolkit (--gpus all)",
+        "train without a GPU: --device cpu");
 }

@@ -25,7 +25,7 @@ public sealed class LibraryMissingException : Exception
 public static class LibraryLoader
 {
     /// <summary>
-    /// Tries every name in every folder and then by the system's search path; returns the handle and the name that loaded.
+    /// Tries every name in every folder and then by the system's search path; returns the handle and the path of what loaded.
     /// </summary>
     /// <exception cref="LibraryMissingException">None loaded.</exception>
     public static (nint Handle, string Path) Open(string role, IReadOnlyList<string> names, IReadOnlyList<string> folders, params string[] remedies)
@@ -37,7 +37,35 @@ public static class LibraryLoader
                 if (File.Exists(path) && NativeLibrary.TryLoad(path, out nint handle)) return (handle, path);
             }
         foreach (string name in names)
-            if (NativeLibrary.TryLoad(name, out nint handle)) return (handle, name);
+            if (NativeLibrary.TryLoad(name, out nint handle)) return (handle, PathOf(name));
         throw new LibraryMissingException(role, names, remedies);
+    }
+
+    /// <summary>Opens a library and fills its table.</summary>
+    /// <exception cref="LibraryMissingException">None loaded.</exception>
+    /// <exception cref="EntryPointNotFoundException">It lacks functions.</exception>
+    public static (T Table, string Path) OpenTable<T>(string role, IReadOnlyList<string> names, IReadOnlyList<string> folders, params string[] remedies) where T : unmanaged
+    {
+        var (handle, path) = Open(role, names, folders, remedies);
+        return (NativeTable.Fill<T>(path, symbol => NativeLibrary.TryGetExport(handle, symbol, out nint address) ? address : 0), path);
+    }
+
+    /// <summary>Folders in which CUDA toolkits put their libraries.</summary>
+    public static IReadOnlyList<string> ToolkitFolders { get; } = [.. FindToolkitFolders()];
+
+    static IEnumerable<string> FindToolkitFolders()
+    {
+        if (Environment.GetEnvironmentVariable("CUDA_PATH") is { Length: > 0 } toolkit)
+            foreach (string below in new[] { "lib64", "bin", Path.Combine("bin", "x64") }) yield return Path.Combine(toolkit, below);
+        if (!OperatingSystem.IsWindows()) yield return "/usr/local/cuda/lib64";
+    }
+
+    // A library that was found by name alone says only in the list of mapped files where it lies.
+    static string PathOf(string name)
+    {
+        const string Mapped = "/proc/self/maps";
+        if (!OperatingSystem.IsLinux() || !File.Exists(Mapped)) return name;
+        string? line = File.ReadLines(Mapped).FirstOrDefault(line => line.Contains('/' + name, StringComparison.Ordinal));
+        return line is null ? name : line[line.IndexOf('/', StringComparison.Ordinal)..];
     }
 }

@@ -10,6 +10,8 @@ public unsafe struct NvrtcTable
 #pragma warning disable CS1591, IDE1006 // the names are NVRTC's, and so is their documentation
     public delegate* unmanaged<int*, int*, int> nvrtcVersion;
     public delegate* unmanaged<int, byte*> nvrtcGetErrorString;
+    public delegate* unmanaged<int*, int> nvrtcGetNumSupportedArchs;
+    public delegate* unmanaged<int*, int> nvrtcGetSupportedArchs;
     public delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int> nvrtcCreateProgram;
     public delegate* unmanaged<nint*, int> nvrtcDestroyProgram;
     public delegate* unmanaged<nint, int, byte**, int> nvrtcCompileProgram;
@@ -52,6 +54,28 @@ public sealed unsafe class Nvrtc
         int major, minor;
         Check(table.nvrtcVersion(&major, &minor), "nvrtcVersion");
         Version = new Version(major, minor);
+        int count;
+        Check(table.nvrtcGetNumSupportedArchs(&count), "nvrtcGetNumSupportedArchs");
+        var known = new int[count];
+        fixed (int* p = known) Check(table.nvrtcGetSupportedArchs(p), "nvrtcGetSupportedArchs");
+        Architectures = known;
+    }
+
+    /// <summary>Compute capabilities that it compiles for, times ten, ascending.</summary>
+    public IReadOnlyList<int> Architectures { get; }
+
+    /// <summary>
+    /// What to compile for on a device: its own machine code, or, where it is newer than this library, PTX of the newest
+    /// architecture known, which the driver compiles.
+    /// </summary>
+    /// <param name="computeCapability">Of the device, times ten.</param>
+    /// <exception cref="NotSupportedException">The device is older than all that this library knows.</exception>
+    public string ArchitectureFor(int computeCapability)
+    {
+        int best = Architectures.LastOrDefault(known => known <= computeCapability);
+        if (best == 0)
+            throw new NotSupportedException($"NVRTC {Version} ({LibraryPath}) compiles for compute capability {Architectures[0] / 10.0:F1} and newer, the device has {computeCapability / 10.0:F1}.\n  1. install an older CUDA toolkit (11.8 knows 3.5 to 9.0) and set {FolderVariable} to its folder\n  2. train without a GPU: --device cpu");
+        return best == computeCapability ? $"sm_{best}" : $"compute_{best}";
     }
 
     /// <summary>Version of the library, such as 11.8.</summary>
@@ -70,13 +94,12 @@ public sealed unsafe class Nvrtc
         string[] names = OperatingSystem.IsWindows()
             ? ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_0.dll"]
             : ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"];
-        var (handle, path) = LibraryLoader.Open("NVRTC, the CUDA run-time compiler,", names, [.. Folders()],
+        var (table, path) = LibraryLoader.OpenTable<NvrtcTable>("NVRTC, the CUDA run-time compiler,", names, [.. Folders(), .. LibraryLoader.ToolkitFolders],
             "run ./build.sh nvrtc, which fetches it (17 MB) into build/nvrtc without touching the system",
             "install the CUDA toolkit 11.8, 12 or 13",
             $"set {FolderVariable} to the folder that holds it");
         LoadBuiltins(path);
-        return new Nvrtc(NativeTable.Fill<NvrtcTable>(path,
-            symbol => NativeLibrary.TryGetExport(handle, symbol, out nint address) ? address : 0), path);
+        return new Nvrtc(table, path);
     }
 
     // NVRTC opens its builtins by name alone, which finds them beside it only once they are loaded.
@@ -92,12 +115,6 @@ public sealed unsafe class Nvrtc
         if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } named) yield return named;
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "CommonCanvas.sln"))) yield return Path.Combine(folder.FullName, "build", "nvrtc");
-        if (Environment.GetEnvironmentVariable("CUDA_PATH") is { Length: > 0 } toolkit)
-        {
-            yield return Path.Combine(toolkit, "lib64");
-            yield return Path.Combine(toolkit, "bin");
-        }
-        if (!OperatingSystem.IsWindows()) yield return "/usr/local/cuda/lib64";
     }
 
     /// <summary>Compiles a source with its headers.</summary>

@@ -33,6 +33,20 @@ public sealed unsafe partial class CudaOps : IOps
         Arena = new CudaArena(device);
     }
 
+    /// <summary>Opens a device of a driver, with NVRTC and the user's kernel cache.</summary>
+    /// <param name="driver">The installed driver's table, or an emulated one.</param>
+    /// <param name="ordinal">Which of its devices.</param>
+    /// <param name="ptxOnly">Whether the device takes PTX alone, as an emulated one does.</param>
+    /// <exception cref="LibraryMissingException">There is no NVRTC; with numbered remedies.</exception>
+    /// <exception cref="CudaException">There is no such device.</exception>
+    public static CudaOps Open(CudaDriver driver, int ordinal = 0, bool ptxOnly = false)
+    {
+        var compiler = Nvrtc.Load();
+        var device = new CudaDevice(new CudaApi(driver), ordinal);
+        string architecture = ptxOnly ? $"compute_{device.ComputeCapability}" : compiler.ArchitectureFor(device.ComputeCapability);
+        return new CudaOps(device, new KernelCache(compiler, KernelCache.DefaultFolder), architecture);
+    }
+
     /// <inheritdoc/>
     public string Name => $"cuda:{device.Ordinal} ({device.Name})";
 

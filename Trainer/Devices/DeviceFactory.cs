@@ -1,0 +1,57 @@
+using CommonCanvas.Cuda;
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Trainer.Devices;
+
+/// <summary>Opens the device that <c>--device</c> names.</summary>
+public static class DeviceFactory
+{
+    /// <summary>Opens a device.</summary>
+    /// <param name="name">One of <see cref="DeviceName.Forms"/>.</param>
+    /// <param name="threads">Worker threads of the processor.</param>
+    /// <param name="note">Told why <c>auto</c> left a GPU alone.</param>
+    /// <exception cref="LibraryMissingException">The driver or NVRTC is missing; with numbered remedies.</exception>
+    /// <exception cref="CudaException">There is no such GPU, or it does not answer.</exception>
+    public static IOps Open(string name, int threads, Action<string>? note = null)
+    {
+        if (name == DeviceName.Auto) name = Choose(note);
+        return name switch
+        {
+            DeviceName.Cpu => OpsFactory.Create("cpu", threads),
+            _ when DeviceName.CudaOrdinal(name) is var ordinal and >= 0 => OpenCuda(ordinal),
+            _ => throw new ArgumentException($"unknown device '{name}': must be {DeviceName.Forms}", nameof(name)),
+        };
+    }
+
+    static CudaOps OpenCuda(int ordinal)
+    {
+        var driver = InstalledDriver.Load().Driver;
+        int count = new CudaApi(driver).DeviceCount;
+        if (ordinal < count) return CudaOps.Open(driver, ordinal);
+        string there = count == 0 ? "no GPU" : count == 1 ? "one GPU, cuda:0" : $"{count} GPUs, cuda:0 to cuda:{count - 1}";
+        throw new CudaException(CudaResult.InvalidDevice, $"--device cuda:{ordinal}: the driver shows {there}.\n  1. name one that is there; Trainer doctor lists them\n  2. check CUDA_VISIBLE_DEVICES, which hides and renumbers GPUs\n  3. train without a GPU: --device cpu");
+    }
+
+    /// <summary>A GPU where a driver, a device and NVRTC are, else the processor.</summary>
+    static string Choose(Action<string>? note)
+    {
+        try
+        {
+            if (new CudaApi(InstalledDriver.Load().Driver).DeviceCount == 0) return DeviceName.Cpu;
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException)
+        {
+            return DeviceName.Cpu; // no driver, or one that does not start: a machine without a GPU
+        }
+        try
+        {
+            Nvrtc.Load();
+            return DeviceName.Cuda;
+        }
+        catch (LibraryMissingException e)
+        {
+            note?.Invoke($"There is a GPU, but the processor computes. {e.Message}");
+            return DeviceName.Cpu;
+        }
+    }
+}

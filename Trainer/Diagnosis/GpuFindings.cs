@@ -1,0 +1,95 @@
+using System.Globalization;
+using CommonCanvas.Cuda;
+
+namespace CommonCanvas.Trainer.Diagnosis;
+
+/// <summary>Driver, GPUs and NVIDIA's libraries: what is there, where, and what its absence costs.</summary>
+public static class GpuFindings
+{
+    /// <summary>Looks at the driver, its devices and the libraries.</summary>
+    public static IReadOnlyList<Finding> All() =>
+    [
+        .. Driver(),
+        Compiler(),
+        new("kernel cache", KernelCacheText()),
+        Optional(OptionalLibraries.CuBlasLt()),
+        Optional(OptionalLibraries.CuDnn()),
+        Optional(OptionalLibraries.Nccl()),
+    ];
+
+    static IReadOnlyList<Finding> Driver()
+    {
+        try
+        {
+            var (driver, path) = InstalledDriver.Load();
+            var api = new CudaApi(driver);
+            var findings = new List<Finding> { new("GPU driver", $"CUDA {api.DriverVersion}, {path}") };
+            for (int i = 0; i < api.DeviceCount; i++) findings.Add(Device(api, i));
+            return findings;
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException)
+        {
+            return [new("GPU driver", "none that works", $"no --device cuda; the processor computes. {e.Message}")];
+        }
+    }
+
+    static Finding Device(CudaApi api, int ordinal)
+    {
+        using var device = new CudaDevice(api, ordinal);
+        using var stream = new CudaStream(device);
+        return new($"cuda:{ordinal}", string.Create(CultureInfo.InvariantCulture,
+            $"{device.Name}, compute capability {device.ComputeCapability / 10.0:F1}, {device.Multiprocessors} multiprocessors, {HostFindings.Size(device.Memory.Free)} of {HostFindings.Size(device.TotalMemory)} free, {CopyRate(device, stream):F0} GB/s memory measured"));
+    }
+
+    /// <summary>Bytes read and written by a copy within the device, 1e9 a second; the best of a few.</summary>
+    internal static double CopyRate(CudaDevice device, CudaStream stream, long bytes = 256 << 20)
+    {
+        const int Attempts = 5;
+        nint from = device.Allocate(bytes), to = device.Allocate(bytes);
+        using CudaEvent begin = new(device, timing: true), end = new(device, timing: true);
+        double best = 0;
+        try
+        {
+            stream.Fill8(from, 0, bytes);
+            for (int i = 0; i < Attempts; i++)
+            {
+                begin.Record(stream);
+                stream.Copy(from, to, bytes);
+                end.Record(stream);
+                end.Synchronize();
+                best = Math.Max(best, 2e-6 * bytes / begin.MillisecondsTo(end));
+            }
+        }
+        finally
+        {
+            device.Free(from);
+            device.Free(to);
+        }
+        return best;
+    }
+
+    static Finding Compiler()
+    {
+        try
+        {
+            var compiler = Nvrtc.Load();
+            return new("NVRTC", string.Create(CultureInfo.InvariantCulture,
+                $"{compiler.Version}, {compiler.LibraryPath}, compiles for {compiler.Architectures[0] / 10.0:F1} to {compiler.Architectures[^1] / 10.0:F1}"));
+        }
+        catch (LibraryMissingException e)
+        {
+            return new("NVRTC", "not found", $"no GPU kernels, neither --device cuda nor --device emulator. {e.Message}");
+        }
+    }
+
+    static string KernelCacheText()
+    {
+        string folder = KernelCache.DefaultFolder;
+        if (!Directory.Exists(folder)) return $"empty, {folder}";
+        var entries = new DirectoryInfo(folder).GetFiles("*.bin");
+        return string.Create(CultureInfo.InvariantCulture, $"{entries.Length} programs, {entries.Sum(entry => entry.Length) / 1048576.0:F1} MiB, {folder}");
+    }
+
+    static Finding Optional(LibraryFinding library) =>
+        new(library.Role, (library.Version is { } version ? $"{version}, {library.Path}" : "not found") + "; " + library.Use);
+}

@@ -1,0 +1,86 @@
+using System.Runtime.InteropServices;
+
+namespace CommonCanvas.Cuda;
+
+/// <summary>A library of NVIDIA's that may be installed and that a run can do without.</summary>
+/// <param name="Role">What it is.</param>
+/// <param name="Version">Its version; null where it is missing.</param>
+/// <param name="Path">Where it lies; empty where it is missing.</param>
+/// <param name="Use">What it is used for here.</param>
+public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use);
+
+/// <summary>cuBLASLt's version.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CuBlasLtTable
+{
+#pragma warning disable CS1591, IDE1006 // the names are cuBLASLt's, and so is their documentation
+    public delegate* unmanaged<nuint> cublasLtGetVersion;
+#pragma warning restore CS1591, IDE1006
+}
+
+/// <summary>cuDNN's version; nothing else of it is called, for its convolutions know no padding on one side only.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CuDnnTable
+{
+#pragma warning disable CS1591, IDE1006 // the names are cuDNN's, and so is their documentation
+    public delegate* unmanaged<nuint> cudnnGetVersion;
+#pragma warning restore CS1591, IDE1006
+}
+
+/// <summary>NCCL's version; a run has one process and one device, so nothing is exchanged yet.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct NcclTable
+{
+#pragma warning disable CS1591, IDE1006 // the names are NCCL's, and so is their documentation
+    public delegate* unmanaged<int*, int> ncclGetVersion;
+#pragma warning restore CS1591, IDE1006
+}
+
+/// <summary>Looks for the libraries that a run can do without.</summary>
+public static unsafe class OptionalLibraries
+{
+    /// <summary>cuBLASLt.</summary>
+    public static LibraryFinding CuBlasLt() => Find<CuBlasLtTable>("cuBLASLt",
+        OperatingSystem.IsWindows() ? ["cublasLt64_13.dll", "cublasLt64_12.dll", "cublasLt64_11.dll"] : ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
+        table => CuBlasVersion((int)table.cublasLtGetVersion()), "not used: matrix products run on the program's own kernels");
+
+    /// <summary>cuDNN.</summary>
+    public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN",
+        OperatingSystem.IsWindows() ? ["cudnn64_9.dll", "cudnn64_8.dll"] : ["libcudnn.so.9", "libcudnn.so.8"],
+        table => CuDnnVersion((int)table.cudnnGetVersion()), "not used: convolutions run on the program's own kernels");
+
+    /// <summary>NCCL.</summary>
+    public static LibraryFinding Nccl() => Find<NcclTable>("NCCL",
+        OperatingSystem.IsWindows() ? ["nccl.dll"] : ["libnccl.so.2"],
+        table =>
+        {
+            int version;
+            return table.ncclGetVersion(&version) == 0 ? NcclVersion(version) : new Version(0, 0);
+        }, "not used: a run has one device");
+
+    /// <summary>110803 is 11.8.3.</summary>
+    internal static Version CuBlasVersion(int number) => new(number / 10000, number % 10000 / 100, number % 100);
+
+    /// <summary>8907 is 8.9.7, 90100 is 9.1.0: from version 9 on each part has two digits more.</summary>
+    internal static Version CuDnnVersion(int number) => number < 90000
+        ? new Version(number / 1000, number % 1000 / 100, number % 100)
+        : new Version(number / 10000, number % 10000 / 100, number % 100);
+
+    /// <summary>2708 is 2.7.8, 21805 is 2.18.5: since 2.9 the minor version has two digits.</summary>
+    internal static Version NcclVersion(int number) => number < 10000
+        ? new Version(number / 1000, number % 1000 / 100, number % 100)
+        : new Version(number / 10000, number % 10000 / 100, number % 100);
+
+    internal static LibraryFinding Find<T>(string role, string[] names, Func<T, Version> version, string use) where T : unmanaged
+    {
+        try
+        {
+            var (table, path) = LibraryLoader.OpenTable<T>(role, names, LibraryLoader.ToolkitFolders);
+            return new LibraryFinding(role, version(table), path, use);
+        }
+        catch (Exception e) when (e is LibraryMissingException or EntryPointNotFoundException)
+        {
+            return new LibraryFinding(role, null, "", use);
+        }
+    }
+}
