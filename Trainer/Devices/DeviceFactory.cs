@@ -1,4 +1,5 @@
 using CommonCanvas.Cuda;
+using CommonCanvas.Emulator;
 using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Trainer.Devices;
@@ -18,6 +19,7 @@ public static class DeviceFactory
         return name switch
         {
             DeviceName.Cpu => OpsFactory.Create("cpu", threads),
+            DeviceName.Emulator => CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Threads = threads }), ptxOnly: true),
             _ when DeviceName.CudaOrdinal(name) is var ordinal and >= 0 => OpenCuda(ordinal),
             _ => throw new ArgumentException($"unknown device '{name}': must be {DeviceName.Forms}", nameof(name)),
         };

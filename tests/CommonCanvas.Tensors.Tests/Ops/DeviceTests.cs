@@ -69,3 +69,49 @@ public static class CpuPortableTests
     public class Optimizer() : OptimizerTests(TestDevice.CpuPortable);
     public class Memory() : MemoryTests(TestDevice.CpuPortable);
 }
+
+/// <summary>The CUDA kernels on an emulated GPU.</summary>
+public static class EmulatorTests
+{
+    [Trait("Category", "Kernels")]
+    public class Linear() : LinearTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Conv() : ConvTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Norm() : NormTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Attention() : AttentionTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Elementwise() : ElementwiseTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Shape() : ShapeTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Diffusion() : DiffusionTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Optimizer() : OptimizerTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class Memory() : MemoryTests(TestDevice.Emulator);
+}
+
+/// <summary>The CUDA kernels on a real GPU, where there is one.</summary>
+public static class CudaTests
+{
+    [Trait("Category", "Kernels")]
+    public class Linear() : LinearTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Conv() : ConvTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Norm() : NormTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Attention() : AttentionTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Elementwise() : ElementwiseTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Shape() : ShapeTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Diffusion() : DiffusionTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Optimizer() : OptimizerTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels")]
+    public class Memory() : MemoryTests(TestDevice.Cuda);
+}

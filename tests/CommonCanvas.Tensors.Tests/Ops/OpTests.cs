@@ -1,3 +1,5 @@
+using CommonCanvas.Tests;
+
 namespace CommonCanvas.Tensors.Tests;
 
 /// <summary>
@@ -9,16 +11,22 @@ public abstract class OpTests : IDisposable
     protected static readonly DType[] Types = [DType.F32, DType.F16, DType.BF16];
 
     readonly CpuOps reference = new();
+    readonly DeviceLease[] leases;
     readonly IOps[] devices;
 
-    protected OpTests(TestDevice device) => devices = [.. device.Threads.Select(device.Create)];
+    protected OpTests(TestDevice device)
+    {
+        Assert.SkipWhen(device.Missing is not null, device.Missing ?? "");
+        leases = [.. device.Threads.Select(device.Lease)];
+        devices = [.. leases.Select(lease => lease.Ops)];
+    }
 
     /// <summary>The device under test with its first thread count.</summary>
     protected IOps Device => devices[0];
 
     public void Dispose()
     {
-        foreach (var device in devices) device.Dispose();
+        foreach (var lease in leases) lease.Dispose();
         reference.Dispose();
         GC.SuppressFinalize(this);
     }

@@ -1,20 +1,33 @@
+using CommonCanvas.Tests;
+
 namespace CommonCanvas.Tensors.Tests;
 
 /// <summary>A device under test. The same bits are expected of every thread count.</summary>
-public sealed record TestDevice(string Name, Func<int, IOps> Create, params int[] Threads)
+public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, params int[] Threads)
 {
-    public static TestDevice CpuReference { get; } = new("cpu-reference", threads => OpsFactory.Create("cpu-reference", threads), 1);
+    /// <summary>Why the device cannot be tested here; null where it can.</summary>
+    public string? Missing { get; init; }
 
-    public static TestDevice Cpu { get; } = new("cpu", threads => OpsFactory.Create("cpu", threads), 1, 2, 3, 5);
+    public static TestDevice CpuReference { get; } = Own("cpu-reference", threads => OpsFactory.Create("cpu-reference", threads), 1);
 
-    /// <summary>As <see cref="Cpu"/>, whose products of bf16 values are native where there are kernels, without those.</summary>
-    public static TestDevice CpuFp32Products { get; } = new("cpu (fp32 products)", threads => CpuFastOps.Create(threads, nativeBf16: false), 1, 2, 3, 5);
+    public static TestDevice Cpu { get; } = Own("cpu", threads => OpsFactory.Create("cpu", threads), 1, 2, 3, 5);
 
     /// <summary>Both decorators: they pass every argument on, and the reference agrees with itself.</summary>
-    public static TestDevice Decorated { get; } = new("decorated", _ => new TimedOps(new CheckedOps(new CpuOps())), 1);
+    public static TestDevice Decorated { get; } = Own("decorated", _ => new TimedOps(new CheckedOps(new CpuOps())), 1);
 
     // The narrower instruction sets: thread counts are Cpu's to test. A processor without AVX2 tests its best one again.
-    public static TestDevice CpuAvx2 { get; } = new("cpu (AVX2)", threads => CpuFastOps.Create(threads, CpuFeatures.IsSupported(CpuIsa.Avx2) ? CpuIsa.Avx2 : CpuIsa.Portable), 1, 3);
+    public static TestDevice CpuAvx2 { get; } = Own("cpu (AVX2)", threads => CpuFastOps.Create(threads, CpuFeatures.IsSupported(CpuIsa.Avx2) ? CpuIsa.Avx2 : CpuIsa.Portable), 1, 3);
 
-    public static TestDevice CpuPortable { get; } = new("cpu (portable)", threads => CpuFastOps.Create(threads, CpuIsa.Portable), 1, 3);
+    public static TestDevice CpuPortable { get; } = Own("cpu (portable)", threads => CpuFastOps.Create(threads, CpuIsa.Portable), 1, 3);
+
+    /// <summary>As <see cref="Cpu"/>, whose products of bf16 values are native where there are kernels, without those.</summary>
+    public static TestDevice CpuFp32Products { get; } = Own("cpu (fp32 products)", threads => CpuFastOps.Create(threads, nativeBf16: false), 1, 2, 3, 5);
+
+    /// <summary>The CUDA kernels on the emulated GPU.</summary>
+    public static TestDevice Emulator { get; } = new("emulator", GpuDevices.Emulator, 2) { Missing = GpuDevices.NoEmulator };
+
+    /// <summary>The CUDA kernels on a real GPU.</summary>
+    public static TestDevice Cuda { get; } = new("cuda", _ => GpuDevices.Cuda(), 1) { Missing = GpuDevices.NoCuda };
+
+    static TestDevice Own(string name, Func<int, IOps> create, params int[] threads) => new(name, count => new DeviceLease(create(count)), threads);
 }

@@ -1,0 +1,81 @@
+using System.Collections.Concurrent;
+using CommonCanvas.Cuda;
+using CommonCanvas.Emulator;
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Tests;
+
+/// <summary>A device for one test.</summary>
+public sealed class DeviceLease(IOps ops, Action<IOps>? giveBack = null) : IDisposable
+{
+    /// <summary>The device.</summary>
+    public IOps Ops => ops;
+
+    /// <summary>Closes the device, or gives it back to where it was borrowed.</summary>
+    public void Dispose()
+    {
+        if (giveBack is null) ops.Dispose();
+        else giveBack(ops);
+    }
+}
+
+/// <summary>
+/// The emulated GPU and, where there is one, a real one, for tests. Opened devices are kept with the kernels that they have
+/// loaded and lent to one test at a time.
+/// </summary>
+public static class GpuDevices
+{
+    static readonly ConcurrentDictionary<string, ConcurrentBag<CudaOps>> idle = new();
+    static readonly Lazy<string?> noCompiler = new(() => Missing(() => Nvrtc.Load()));
+    static readonly Lazy<string?> noGpu = new(() => Missing(() =>
+    {
+        if (new CudaApi(InstalledDriver.Load().Driver).DeviceCount == 0) throw new CudaException(CudaResult.NoDevice, "the NVIDIA driver shows no GPU");
+    }));
+
+    /// <summary>Why there is no emulated GPU; null where there is.</summary>
+    public static string? NoEmulator => noCompiler.Value;
+
+    /// <summary>Why there is no real GPU; null where there is.</summary>
+    public static string? NoCuda => noGpu.Value ?? noCompiler.Value;
+
+    /// <summary>An emulated GPU whose launches use this many threads.</summary>
+    public static DeviceLease Emulator(int threads = 2) =>
+        Lend($"emulator {threads}", () => CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Threads = threads, MemoryBytes = 4L << 30 }), ptxOnly: true));
+
+    /// <summary>The first real GPU.</summary>
+    public static DeviceLease Cuda() => Lend("cuda", () => CudaOps.Open(InstalledDriver.Load().Driver));
+
+    static DeviceLease Lend(string kind, Func<CudaOps> open)
+    {
+        var bag = idle.GetOrAdd(kind, _ => []);
+        return new DeviceLease(bag.TryTake(out var ops) ? ops : open(), used => TakeBack((CudaOps)used, bag));
+    }
+
+    // A device on which a test has left memory rented is closed; one on which a kernel has failed is lost, and its handles with it.
+    static void TakeBack(CudaOps ops, ConcurrentBag<CudaOps> bag)
+    {
+        try
+        {
+            ops.Synchronize();
+        }
+        catch (CudaException)
+        {
+            return;
+        }
+        if (ops.Arena.LiveBlocks == 0) bag.Add(ops);
+        else ops.Dispose();
+    }
+
+    static string? Missing(Action look)
+    {
+        try
+        {
+            look();
+            return null;
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException)
+        {
+            return e.Message.Split('\n')[0];
+        }
+    }
+}
