@@ -22,7 +22,9 @@ public readonly record struct OpTiming(string Name, long Calls, TimeSpan Time, l
 /// Records calls, time, bytes and floating-point operations of each operation. A device that queues its work is waited for
 /// after each call, so that the time is the operation's own.
 /// </summary>
-public sealed class TimedOps(IOps inner) : OpsDecorator(inner)
+/// <param name="inner">The device.</param>
+/// <param name="observer">Told of every call, when it has been done.</param>
+public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : OpsDecorator(inner)
 {
     readonly Dictionary<string, OpTiming> timings = [];
 
@@ -68,5 +70,6 @@ public sealed class TimedOps(IOps inner) : OpsDecorator(inner)
     {
         ref var row = ref CollectionsMarshal.GetValueRefOrAddDefault(timings, op, out _);
         row = new OpTiming(op, row.Calls + 1, row.Time + elapsed, row.Bytes + bytes, row.Flops + flops);
+        observer?.Invoke(new OpTiming(op, 1, elapsed, bytes, flops));
     }
 }

@@ -111,6 +111,23 @@ public class CountingTests
         Assert.Equal(64 * 4, Run("Again", 64, 64, sampled: 2).DramRead);
     }
 
+    /// <summary>Launches that differ in pointers alone are run once; in a sample, memory is neither filled nor copied to.</summary>
+    [Fact]
+    public void A_sampled_launch_is_counted_once_for_all_like_it()
+    {
+        using var gpu = new EmulatedGpu(new EmulatedDeviceOptions { Counted = true, SampledBlocks = 1 });
+        using var module = gpu.Compile(Source);
+        nint x = gpu.Upload<float>([1, 2, 3, 4]), y = gpu.Allocate(1 << 12), z = gpu.Allocate(1 << 12);
+        foreach (nint to in new[] { y, z, y + 4 }) module["Copy"].Launch(gpu.Stream, 2, 128, 0, [x, to, 1]);
+        gpu.Stream.Fill32(z, 7, 1024);
+        gpu.Stream.Synchronize();
+        var counts = EmulatedDriver.TakeCounts();
+        Assert.Same(counts[0], counts[1]);
+        Assert.NotSame(counts[0], counts[2]);
+        Assert.Equal(("memset", 0, 4096), (counts[3].Kernel, counts[3].DramRead, counts[3].DramWritten));
+        Assert.Equal(new uint[4], gpu.Download<uint>(z, 4));
+    }
+
     static LaunchCount Run(string kernel, int blocks, int threads, int? number = null, int sampled = 0)
     {
         using var gpu = new EmulatedGpu(new EmulatedDeviceOptions { Counted = true, SampledBlocks = sampled });

@@ -71,6 +71,7 @@ public static unsafe partial class EmulatedDriver
     {
         var queue = Stream(stream);
         byte* to = Host(queue.Device, destination, bytes);
+        if (queue.Device.Options.SampledBlocks > 0) return;
         if (IsPinned((nint)source, bytes) || queue.Capture is not null) queue.Add(() => Buffer.MemoryCopy(source, to, bytes, bytes));
         else
         {
@@ -100,7 +101,7 @@ public static unsafe partial class EmulatedDriver
     {
         var queue = Stream(stream);
         byte* from = Host(queue.Device, source, bytes), to = Host(queue.Device, destination, bytes);
-        queue.Add(() => Buffer.MemoryCopy(from, to, bytes, bytes));
+        queue.Add(() => queue.Device.Move("memcpy", (long)bytes, (long)bytes, () => Buffer.MemoryCopy(from, to, bytes, bytes)));
     });
 
     [UnmanagedCallersOnly]
@@ -117,7 +118,7 @@ public static unsafe partial class EmulatedDriver
         var queue = Stream(stream);
         if (destination % sizeof(T) != 0) throw new DriverError(CudaResult.InvalidValue, $"0x{destination:x} is not aligned to {sizeof(T)} bytes");
         byte* to = Host(queue.Device, destination, count * (nuint)sizeof(T));
-        queue.Add(() =>
+        queue.Add(() => queue.Device.Move("memset", 0, (long)count * sizeof(T), () =>
         {
             for (nuint done = 0; done < count;)
             {
@@ -125,6 +126,6 @@ public static unsafe partial class EmulatedDriver
                 new Span<T>(to + done * (nuint)sizeof(T), part).Fill(value);
                 done += (nuint)part;
             }
-        });
+        }));
     }
 }

@@ -7,6 +7,7 @@ namespace CommonCanvas.Emulator.Machine;
 internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options) : IDisposable
 {
     readonly List<WorkQueue> streams = [];
+    readonly SampledLaunches sampled = new();
     int retained;
     DeviceMemory? memory;
 
@@ -84,11 +85,35 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
         if (Fault is not null) return;
         try
         {
-            var counters = Options.Counted ? new List<WorkCounter>() : null;
-            long run = GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.SampledBlocks, counters);
-            if (counters is not null) Counts.Add(LaunchTally.Of(launch, counters, run, Memory));
+            if (!Options.Counted) Run(launch, null);
+            else Counts.Add(Options.SampledBlocks > 0 ? sampled.Get(launch, Memory, Count) : Count(launch));
         }
         catch (LaunchFault fault) { Fault = (fault.Result, fault.Message); }
+    }
+
+    /// <summary>
+    /// Copies or fills within device memory. Counted as a kernel that does nothing else; where only some blocks of kernels are
+    /// run, values do not matter and nothing is moved.
+    /// </summary>
+    public void Move(string name, long read, long written, Action move)
+    {
+        if (Options.SampledBlocks == 0) move();
+        if (!Options.Counted) return;
+        Counts.Add(new LaunchCount
+        {
+            Kernel = name, Grid = Options.Multiprocessors, Block = LaunchLimits.Threads, SharedBytes = 0, BlocksRun = Options.Multiprocessors,
+            PtxInstructions = 0, DramRead = read, DramWritten = written, Sectors = (read + written) / 32.0, SectorsNeeded = (read + written) / 32.0,
+        });
+    }
+
+    long Run(Launch launch, List<WorkCounter>? counters) =>
+        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.SampledBlocks, counters);
+
+    LaunchCount Count(Launch launch)
+    {
+        var counters = new List<WorkCounter>();
+        long run = Run(launch, counters);
+        return LaunchTally.Of(launch, counters, run, Memory);
     }
 
     static ulong AddressMapOf(int ordinal) => Operations.AddressMap.Global + (ulong)ordinal * Operations.AddressMap.DeviceStride;
