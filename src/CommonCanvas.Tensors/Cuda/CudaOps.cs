@@ -5,7 +5,7 @@ namespace CommonCanvas.Tensors;
 /// <summary>
 /// The operations on a CUDA device, or on the emulated one: launch geometry and nothing else. The arithmetic is in
 /// <c>kernels/</c>, one file for each operation, compiled for the storage type at hand. Everything is queued on one stream;
-/// only <see cref="Download"/>, <see cref="CountNonFinite"/> and <see cref="Synchronize"/> wait. Not for concurrent use.
+/// only <see cref="Download"/>, <see cref="CountNonFinite"/>, the embeddings and <see cref="Synchronize"/> wait. Not for concurrent use.
 /// </summary>
 public sealed unsafe partial class CudaOps : IOps
 {
