@@ -1,31 +1,127 @@
+using CommonCanvas.Cuda;
+
 namespace CommonCanvas.Tensors;
 
+/// <summary>Noise, targets and losses: <c>noise.cu</c>, <c>loss.cu</c>, <c>random.cu</c>.</summary>
 public sealed partial class CudaOps
 {
-    /// <inheritdoc/>
-    public void TimestepEmbedding(Tensor timesteps, bool flipSinToCos, float freqShift, Tensor y) => throw Pending();
+    const string NoiseFile = "noise.cu";
+    const string LossFile = "loss.cu";
+    const string RandomFile = "random.cu";
+
+    /// <summary>Pieces of work for each thread of a sum over a sample, and most partial sums of one.</summary>
+    const int WorkPerThread = 8, MaxSampleBlocks = 64;
 
     /// <inheritdoc/>
-    public void AddNoise(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y) => throw Pending();
+    public void TimestepEmbedding(Tensor timesteps, bool flipSinToCos, float freqShift, Tensor y)
+    {
+        OpChecks.TimestepEmbedding(timesteps, y);
+        double rate = Math.Log2(10000) / (y[1] / 2 - freqShift);
+        LaunchOver(y.Count, Kernel(NoiseFile, y.Type, nameof(TimestepEmbedding)),
+            [timesteps.Data, BitConverter.DoubleToInt64Bits(rate), flipSinToCos ? 1 : 0, y.Data, y[1], checked((int)y.Count)]);
+    }
 
     /// <inheritdoc/>
-    public void Velocity(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y) => throw Pending();
+    public void AddNoise(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y)
+    {
+        OpChecks.AddNoise(x0, noise, signal, noiseLevel, y);
+        Mix(Kernel(NoiseFile, y.Type, nameof(AddNoise)), x0, noise, signal, noiseLevel, y);
+    }
 
     /// <inheritdoc/>
-    public void MseForward(Tensor prediction, Tensor target, Tensor weight, Tensor loss) => throw Pending();
+    public void Velocity(Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y)
+    {
+        OpChecks.Velocity(x0, noise, signal, noiseLevel, y);
+        Mix(Kernel(NoiseFile, y.Type, nameof(Velocity)), x0, noise, signal, noiseLevel, y);
+    }
+
+    void Mix(CudaKernel kernel, Tensor x0, Tensor noise, Tensor signal, Tensor noiseLevel, Tensor y)
+    {
+        long size = x0.Count / x0[0];
+        bool aligned = Aligned(x0, noise, y) && size % Lanes(y.Type) == 0;
+        Launch(kernel, new Dim3(SampleBlocks(y, size, 1), x0[0]), ElementThreads, 0,
+            [x0.Data, noise.Data, signal.Data, noiseLevel.Data, y.Data, size, aligned ? 1 : 0]);
+    }
 
     /// <inheritdoc/>
-    public void MseBackward(Tensor prediction, Tensor target, Tensor weight, float scale, Tensor dPrediction) => throw Pending();
+    public void MseForward(Tensor prediction, Tensor target, Tensor weight, Tensor loss)
+    {
+        OpChecks.MseForward(prediction, target, weight, loss);
+        int batch = prediction[0];
+        long size = prediction.Count / batch;
+        int blocks = SampleBlocks(prediction, size, WorkPerThread);
+        var partial = Arena.Rent(DType.F32, batch, blocks);
+        Launch(Kernel(LossFile, prediction.Type, nameof(MseForward)), new Dim3(blocks, batch), ElementThreads, 0,
+            [prediction.Data, target.Data, partial.Data, size, Aligned(prediction, target) && size % Lanes(prediction.Type) == 0 ? 1 : 0]);
+        Launch(Kernel(LossFile, prediction.Type, "MseForwardEnd"), batch, 32, 0, [partial.Data, blocks, weight.Data, (float)size, loss.Data]);
+        Arena.Release(partial);
+    }
 
     /// <inheritdoc/>
-    public void PosteriorForward(Tensor moments, Tensor noise, Tensor latent, Tensor kl) => throw Pending();
+    public void MseBackward(Tensor prediction, Tensor target, Tensor weight, float scale, Tensor dPrediction)
+    {
+        OpChecks.MseBackward(prediction, target, weight, dPrediction);
+        long size = prediction.Count / prediction[0];
+        bool aligned = Aligned(prediction, target, dPrediction) && size % Lanes(prediction.Type) == 0;
+        Launch(Kernel(LossFile, prediction.Type, nameof(MseBackward)), new Dim3(SampleBlocks(prediction, size, 1), prediction[0]), ElementThreads, 0,
+            [prediction.Data, target.Data, weight.Data, (float)(2.0 * scale / size), dPrediction.Data, size, aligned ? 1 : 0]);
+    }
 
     /// <inheritdoc/>
-    public void PosteriorBackward(Tensor moments, Tensor noise, Tensor dLatent, float klScale, Tensor dMoments) => throw Pending();
+    public void PosteriorForward(Tensor moments, Tensor noise, Tensor latent, Tensor kl)
+    {
+        OpChecks.PosteriorForward(moments, noise, latent, kl);
+        int batch = latent[0], size = checked((int)(latent.Count / batch));
+        int blocks = SampleBlocks(latent, size, WorkPerThread);
+        var partial = kl.IsNone ? default : Arena.Rent(DType.F32, batch, blocks);
+        Launch(Kernel(LossFile, latent.Type, nameof(PosteriorForward)), new Dim3(blocks, batch), ElementThreads, 0,
+            [moments.Data, noise.Data, latent.Data, partial.Data, size, latent.Channels]);
+        if (kl.IsNone) return;
+        Launch(Kernel(LossFile, latent.Type, "PosteriorForwardEnd"), batch, 32, 0, [partial.Data, blocks, kl.Data]);
+        Arena.Release(partial);
+    }
 
     /// <inheritdoc/>
-    public void RandomNormal(ReadOnlySpan<RandomKey> keys, Tensor y) => throw Pending();
+    public void PosteriorBackward(Tensor moments, Tensor noise, Tensor dLatent, float klScale, Tensor dMoments)
+    {
+        OpChecks.PosteriorBackward(moments, noise, dLatent, dMoments);
+        int batch = dLatent[0], size = checked((int)(dLatent.Count / batch));
+        Launch(Kernel(LossFile, dLatent.Type, nameof(PosteriorBackward)), new Dim3(SampleBlocks(dLatent, size, 1), batch), ElementThreads, 0,
+            [moments.Data, noise.Data, dLatent.Data, klScale, dMoments.Data, size, dLatent.Channels]);
+    }
+
+    /// <summary>Blocks over a sample of <paramref name="size"/> elements, by its size alone.</summary>
+    static int SampleBlocks(Tensor t, long size, int workPerThread)
+    {
+        long perBlock = (long)ElementThreads * Lanes(t.Type) * workPerThread;
+        return (int)Math.Clamp((size + perBlock - 1) / perBlock, 1, MaxSampleBlocks);
+    }
 
     /// <inheritdoc/>
-    public void RandomUniform(ReadOnlySpan<RandomKey> keys, Tensor y) => throw Pending();
+    public void RandomNormal(ReadOnlySpan<RandomKey> keys, Tensor y)
+    {
+        OpChecks.RandomNormal(keys.Length, y);
+        Draw(Kernel(RandomFile, y.Type, nameof(RandomNormal)), keys, y);
+    }
+
+    /// <inheritdoc/>
+    public void RandomUniform(ReadOnlySpan<RandomKey> keys, Tensor y)
+    {
+        OpChecks.RandomUniform(keys.Length, y);
+        Draw(Kernel(RandomFile, y.Type, nameof(RandomUniform)), keys, y);
+    }
+
+    // One launch for each sample: a key is five words, and there are as many samples as a batch has.
+    void Draw(CudaKernel kernel, ReadOnlySpan<RandomKey> keys, Tensor y)
+    {
+        const int PerThread = 4;
+        long size = y.Count / y[0];
+        for (int b = 0; b < keys.Length; b++)
+        {
+            ulong seed = Philox.MixedSeed(keys[b]), sample = keys[b].Sample;
+            long address = y.Data + b * size * y.Type.Size();
+            LaunchOver((size + PerThread - 1) / PerThread, kernel,
+                [(uint)seed, (uint)(seed >> 32), keys[b].Step, (uint)sample, (uint)(sample >> 32), address, size, address % (PerThread * y.Type.Size()) == 0 ? 1 : 0]);
+        }
+    }
 }
