@@ -6,7 +6,7 @@
 // TRAFFIC: x read twice, y written once; partial adds 8 bytes for each group, slab and strip: 0.3 % at 320 channels. The
 //          second read comes from the L2 cache where x is smaller than it (10 MiB of 40 on an A100 at batch 16, 32x32x320)
 // NEEDS:   GroupNormForwardStatistics: 256 threads, 80 registers, 16640 bytes of shared memory, sm_70
-// NEEDS:   GroupNormForward: 256 threads, 80 registers, 512 bytes of shared memory, sm_70
+// NEEDS:   GroupNormForward: 256 threads, 64 registers, 512 bytes of shared memory, sm_70
 // WRITES:  =
 // ORDER:   deterministic: parts are merged in a fixed order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
@@ -26,18 +26,28 @@ struct Statistics
     float mean, rstd;
 };
 
-// Which blocks have a part of group g.
+// The blocks that have a part of a group: slabs of pixels, and strips of channels from `first` on.
 struct Pieces
 {
     int first, count;
-    __device__ __forceinline__ Pieces(int g, int size, int strip) : first(g * size / strip), count(((g + 1) * size - 1) / strip - first + 1) {}
+    int begin, end, strip, pixels, slab;
+
+    __device__ __forceinline__ Pieces(int g, int size, int strip, int pixels, int slab)
+        : first(g * size / strip), count(((g + 1) * size - 1) / strip - first + 1), begin(g * size), end((g + 1) * size), strip(strip), pixels(pixels), slab(slab)
+    {
+    }
+
+    // Elements of the part in slab s and strip first + p.
+    __device__ __forceinline__ float elements(int s, int p) const
+    {
+        int channels = min(end, (first + p + 1) * strip) - max(begin, (first + p) * strip);
+        return (float)(min(slab, pixels - s * slab) * channels);
+    }
 };
 
-// Channels of group g in strip number `index`.
-__device__ __forceinline__ int shared_channels(int g, int size, int strip, int index)
-{
-    return min((g + 1) * size, (index + 1) * strip) - max(g * size, index * strip);
-}
+// x to 9 bits. An average is taken of differences from such a number: they are exact for values of 16 bits and for values near
+// it, and those from x itself would all be rounded to the same side.
+__device__ __forceinline__ float coarse(float x) { return __uint_as_float(__float_as_uint(x) & 0xffff8000u); }
 
 // A thread's pixels of its channels. Deviations are taken from its first pixel: d is one of those whose squares are summed, so
 // sum d^2 is at most n times the sum of squared deviations from the mean, and the difference below loses n units at most.
@@ -96,16 +106,18 @@ __device__ __forceinline__ void write_parts(const storage* x, Part* partial, int
     for (int g = strip.begin / size + threadIdx.x / WarpSize; g * size < strip.end; g += Threads / WarpSize)
     {
         int first = max(g * size, strip.begin) - strip.begin, end = min((g + 1) * size, strip.end) - strip.begin;
-        float reference = means[first], sum = 0.0f, total = 0.0f;
-        for (int c = first + lane / S::Rows; c < end; c += WarpSize / S::Rows) sum += weight * (means[row * S::Pitch + c] - reference);
-        float average = reference + warp_sum(sum) / ((float)count * (end - first));
+        float elements = (float)count * (end - first), sum = 0.0f, drift = 0.0f, total = 0.0f;
+        for (int c = first + lane / S::Rows; c < end; c += WarpSize / S::Rows) sum = fmaf(weight, means[row * S::Pitch + c], sum);
+        float average = warp_sum(sum) / elements, reference = coarse(average);
         for (int c = first + lane / S::Rows; c < end; c += WarpSize / S::Rows)
         {
-            float d = means[row * S::Pitch + c] - average;
+            float mean = means[row * S::Pitch + c], d = mean - average;
+            drift = fmaf(weight, mean - reference, drift);
             total += fmaf(weight * d, d, deviations[row * S::Pitch + c]);
         }
+        average = reference + warp_sum(drift) / elements;
         total = warp_sum(total);
-        int piece = blockIdx.x - Pieces(g, size, S::Channels).first;
+        int piece = blockIdx.x - g * size / S::Channels;
         if (lane == 0) partial[(((wide)blockIdx.z * groups + g) * gridDim.y + blockIdx.y) * pieces + piece] = Part{average, total};
     }
 }
@@ -122,24 +134,21 @@ extern "C" __global__ void __launch_bounds__(Threads) GroupNormForwardStatistics
 __device__ __forceinline__ Statistics merge(const Part* parts, int g, int size, int strip, int pixels, int slab, int slabs, int pieces, float eps)
 {
     int lane = threadIdx.x % WarpSize;
-    Pieces of(g, size, strip);
-    float reference = parts[0].mean, sum = 0.0f, total = 0.0f, count = (float)pixels * size;
+    Pieces of(g, size, strip, pixels, slab);
+    float elements = (float)pixels * size, sum = 0.0f, drift = 0.0f, total = 0.0f;
+    for (int s = lane; s < slabs; s += WarpSize)
+        for (int p = 0; p < of.count; p++) sum = fmaf(of.elements(s, p), parts[s * pieces + p].mean, sum);
+    float mean = warp_sum(sum) / elements, reference = coarse(mean);
     for (int s = lane; s < slabs; s += WarpSize)
         for (int p = 0; p < of.count; p++)
         {
-            float weight = (float)min(slab, pixels - s * slab) * shared_channels(g, size, strip, of.first + p);
-            sum += weight * (parts[s * pieces + p].mean - reference);
-        }
-    float mean = reference + warp_sum(sum) / count;
-    for (int s = lane; s < slabs; s += WarpSize)
-        for (int p = 0; p < of.count; p++)
-        {
-            float weight = (float)min(slab, pixels - s * slab) * shared_channels(g, size, strip, of.first + p);
             Part part = parts[s * pieces + p];
-            float d = part.mean - mean;
+            float weight = of.elements(s, p), d = part.mean - mean;
+            drift = fmaf(weight, part.mean - reference, drift);
             total += fmaf(weight * d, d, part.squares);
         }
-    return Statistics{mean, 1.0f / sqrtf(warp_sum(total) / count + eps)};
+    mean = reference + warp_sum(drift) / elements;
+    return Statistics{mean, 1.0f / sqrtf(warp_sum(total) / elements + eps)};
 }
 
 template <int N>

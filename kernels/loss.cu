@@ -20,10 +20,11 @@
 
 constexpr int Threads = 256;
 
+typedef float Scratch[Threads / WarpSize];
+
 // partial[b, block] = the block's sum
-__device__ __forceinline__ void store_partial(float sum, float* partial)
+__device__ __forceinline__ void store_partial(float sum, float* partial, Scratch& scratch)
 {
-    __shared__ float scratch[Threads / WarpSize];
     float total = block_sum(sum, scratch);
     if (threadIdx.x == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = total;
 }
@@ -56,10 +57,11 @@ struct SquareAt
 
 extern "C" __global__ void __launch_bounds__(Threads) MseForward(const storage* prediction, const storage* target, float* partial, wide size, int aligned)
 {
+    __shared__ Scratch scratch;
     float sum = 0.0f;
     wide start = blockIdx.y * size;
     for_each_pack<Lanes>(size, aligned, SquareAt{prediction + start, target + start, sum});
-    store_partial(sum, partial);
+    store_partial(sum, partial, scratch);
 }
 
 // loss[b] = weight[b] * average of (prediction - target)^2
@@ -105,6 +107,7 @@ __device__ __forceinline__ float clamp_log_variance(float x)
 extern "C" __global__ void __launch_bounds__(Threads) PosteriorForward(const storage* moments, const storage* noise, storage* latent, float* partial,
     word size, word channels)
 {
+    __shared__ Scratch scratch;
     float sum = 0.0f;
     wide start = (wide)blockIdx.y * size;
     for (word i = blockIdx.x * Threads + threadIdx.x; i < size; i += gridDim.x * Threads)
@@ -114,7 +117,7 @@ extern "C" __global__ void __launch_bounds__(Threads) PosteriorForward(const sto
         latent[start + i] = narrow(noise ? fmaf(expf(0.5f * log_variance), widen(noise[start + i]), mean) : mean);
         sum += fmaf(mean, mean, expf(log_variance) - 1.0f - log_variance);
     }
-    if (partial) store_partial(sum, partial);
+    if (partial) store_partial(sum, partial, scratch);
 }
 
 // kl[b] = 1/2 of the sum
