@@ -16,6 +16,7 @@ public sealed class SkipLog : IDisposable
     readonly Lock gate = new();
     readonly FileStream file;
     readonly SortedDictionary<SkipReason, long> counts = [];
+    readonly List<long> indices = [];
 
     SkipLog(FileStream file) => this.file = file;
 
@@ -23,6 +24,12 @@ public sealed class SkipLog : IDisposable
     public long Total
     {
         get { lock (gate) return counts.Values.Sum(); }
+    }
+
+    /// <summary>Positions in the source of what is listed.</summary>
+    public IReadOnlyList<long> Indices
+    {
+        get { lock (gate) return [.. indices]; }
     }
 
     /// <summary>
@@ -35,18 +42,18 @@ public sealed class SkipLog : IDisposable
         Directory.CreateDirectory(folder);
         string path = Path.Combine(folder, FileName);
         var kept = new List<string>();
-        var log = new SortedDictionary<SkipReason, long>();
+        var entries = new List<(long Index, SkipReason Reason)>();
         if (resumeAt > 0 && File.Exists(path))
             foreach (string line in File.ReadLines(path))
             {
                 // The last line may be torn; whatever cannot be read belongs behind the position.
                 if (Parse(line) is not (long index, SkipReason reason) || index >= resumeAt) continue;
                 kept.Add(line);
-                log[reason] = log.GetValueOrDefault(reason) + 1;
+                entries.Add((index, reason));
             }
         AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept.Select(l => l + "\n"))));
         var opened = new SkipLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read));
-        foreach ((SkipReason reason, long n) in log) opened.counts[reason] = n;
+        foreach ((long index, SkipReason reason) in entries) opened.Count(index, reason);
         return opened;
     }
 
@@ -60,10 +67,16 @@ public sealed class SkipLog : IDisposable
         byte[] bytes = Encoding.ASCII.GetBytes(PythonJson.Text(line) + "\n");
         lock (gate)
         {
-            counts[why.Reason] = counts.GetValueOrDefault(why.Reason) + 1;
+            Count(index, why.Reason);
             file.Write(bytes);
             file.Flush();
         }
+    }
+
+    void Count(long index, SkipReason reason)
+    {
+        indices.Add(index);
+        counts[reason] = counts.GetValueOrDefault(reason) + 1;
     }
 
     /// <summary>The counts by reason.</summary>

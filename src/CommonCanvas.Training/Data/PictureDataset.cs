@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics;
 using CommonCanvas.Data;
 using CommonCanvas.Tensors;
 
@@ -24,8 +25,9 @@ public sealed class PictureBatch(int size, int resolution)
 
 /// <summary>
 /// Pictures as an endless shuffled stream with a held-out part, decoded and cropped on several threads as they are needed.
-/// The names are listed at the start, no picture is opened before its turn; one that cannot be used is noted once and the
-/// next in the order takes its place, so what a batch holds depends on the files alone.
+/// The names are listed at the start, no picture is opened before its turn; one that cannot be used is noted once and
+/// another takes its place, always the same, so what a batch holds depends on the files alone. Crops stay in memory as far
+/// as <see cref="CropMemory"/> allows, so that a small set is decoded only once.
 /// </summary>
 public sealed class PictureDataset
 {
@@ -37,6 +39,8 @@ public sealed class PictureDataset
     readonly SkipLog? skipLog;
     readonly ParallelOptions parallel;
     readonly ConcurrentDictionary<int, bool> unusable = new();
+    readonly CropMemory crops = new();
+    readonly int stride;
 
     /// <summary>Lists the source.</summary>
     /// <param name="source">Where the pictures are.</param>
@@ -44,7 +48,7 @@ public sealed class PictureDataset
     /// <param name="seed">Seed of order and flips.</param>
     /// <param name="heldOut">Share set aside for the validation loss.</param>
     /// <param name="flip">Whether half of the pictures are mirrored.</param>
-    /// <param name="skipLog">Takes what cannot be used; null: nobody is told.</param>
+    /// <param name="skipLog">Takes what cannot be used, and knows what an earlier part of the run could not; null: nobody is told.</param>
     /// <param name="threads">Threads that decode; 0 for one on each core.</param>
     public PictureDataset(IPictureSource source, PictureLoader loader, ulong seed, double heldOut = 0, bool flip = false, SkipLog? skipLog = null, int threads = 0)
     {
@@ -53,6 +57,8 @@ public sealed class PictureDataset
         samples = [.. source.Read()];
         if (samples.Length == 0) throw new InvalidDataException($"{source.Location}: has no pictures; PNG, JPEG, WebP and GIF are read");
         order = new SampleOrder(samples.Length, (long)(heldOut * samples.Length), seed);
+        stride = Stride(samples.Length);
+        foreach (long known in skipLog?.Indices ?? []) if (known < samples.Length) unusable[(int)known] = true;
         parallel = new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount };
         Location = source.Location;
     }
@@ -94,28 +100,46 @@ public sealed class PictureDataset
         Parallel.For(0, count, parallel, b => LoadOrNext(order.HeldOut(start + b), batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize), heldOut: true));
     }
 
-    /// <summary>Key, licence and attribution of each usable sample among the first places of the stream.</summary>
-    public IEnumerable<Attribution> Attributions(long positions) => order.Seen(positions).Where(i => !unusable.ContainsKey(i))
+    /// <summary>Key, licence and attribution of each sample that was used for the first places of the stream.</summary>
+    public IEnumerable<Attribution> Attributions(long positions) => order.Seen(positions)
+        .Select(i => Candidates(i, heldOut: false).FirstOrDefault(c => !unusable.ContainsKey(c), -1)).Where(i => i >= 0).Distinct().Order()
         .Select(i => new Attribution(samples[i].Key, samples[i].Licence ?? "", samples[i].Attribution ?? ""));
 
-    // The substitute is the next sample of the source on the same side of the division: a fixed one, wherever the bad picture turns up.
     void LoadOrNext(int first, Span<float> to, bool heldOut = false)
     {
-        for (int tries = 0; tries < samples.Length; tries++)
-        {
-            int i = (first + tries) % samples.Length;
-            if (tries > 0 && order.IsHeldOut(i) != heldOut) continue;
+        foreach (int i in Candidates(first, heldOut))
             if (Load(i, to)) return;
-        }
         throw new InvalidDataException($"{Location}: no picture can be used; {skipLog?.Summary() ?? "none can be decoded"}");
+    }
+
+    // A sample and its substitutes, on the same side of the division. Bad pictures often are neighbours (a folder of icons that
+    // are all too small); by strides their substitutes are as many different pictures, where the next good one would stand for all.
+    IEnumerable<int> Candidates(int first, bool heldOut)
+    {
+        yield return first;
+        for (int tries = 1; tries < samples.Length; tries++)
+        {
+            int i = (int)((first + (long)tries * stride) % samples.Length);
+            if (order.IsHeldOut(i) == heldOut) yield return i;
+        }
+    }
+
+    // Near the golden ratio, which spreads best, and without a common divisor with the count, so that every sample is reached.
+    static int Stride(int count)
+    {
+        int stride = Math.Max(1, (int)(count * 0.6180339887));
+        while (BigInteger.GreatestCommonDivisor(stride, count) != 1) stride++;
+        return stride;
     }
 
     bool Load(int i, Span<float> to)
     {
         if (unusable.ContainsKey(i)) return false;
+        if (crops.TryGet(i, to)) return true;
         try
         {
             loader.Load(samples[i], to);
+            crops.Add(i, to);
             return true;
         }
         catch (PictureException why)

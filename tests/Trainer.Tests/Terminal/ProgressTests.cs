@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using CommonCanvas.Trainer.Terminal;
 
 namespace CommonCanvas.Trainer.Tests.Terminal;
@@ -26,5 +28,21 @@ public sealed class ProgressTests
         Assert.Contains("3/3", text, StringComparison.Ordinal);
         Assert.Contains("loss 3", text, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', text);
+    }
+
+    [Fact]
+    public void What_an_interrupted_run_had_done_does_not_count_for_the_rate()
+    {
+        using var output = new StringWriter();
+        Progress.Run(new AppConsole(output, output), "Counting", 1_000_000_002, "steps", progress =>
+        {
+            progress.Report(1_000_000_000);
+            Thread.Sleep(20);
+            progress.Report(1_000_000_001);
+            return true;
+        });
+        // One step in 20 ms or more, not a thousand million.
+        double rate = double.Parse(Regex.Match(output.ToString(), "([0-9.]+) steps/s").Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.InRange(rate, 0, 51);
     }
 }
