@@ -26,10 +26,9 @@ public static class Progress
     /// <param name="total">How much there is to do.</param>
     /// <param name="unit">Plural noun of what is counted: steps, images.</param>
     /// <param name="work">Does the work and reports.</param>
-    /// <param name="already">How much was done before, on a resumed run; it does not count for the rate.</param>
-    public static T Run<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work, long already = 0)
+    public static T Run<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work)
     {
-        if (!console.Interactive) return Plain(console, title, total, unit, work, already);
+        if (!console.Interactive) return Plain(console, title, total, unit, work);
         T result = default!;
         var status = new StatusColumn();
         console.Ansi.Progress().AutoClear(false).HideCompleted(false)
@@ -37,8 +36,7 @@ public static class Progress
             .Start(context =>
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: Math.Max(1, total));
-                var meter = new Meter(total, unit, already);
-                task.Value = already;
+                var meter = new Meter(total, unit);
                 result = work(new Reporter((done, detail) =>
                 {
                     status.Text = meter.Status(done, detail);
@@ -49,9 +47,9 @@ public static class Progress
         return result;
     }
 
-    static T Plain<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work, long already)
+    static T Plain<T>(AppConsole console, string title, long total, string unit, Func<IWorkProgress, T> work)
     {
-        var meter = new Meter(total, unit, already);
+        var meter = new Meter(total, unit);
         var since = Stopwatch.StartNew();
         string last = "";
         console.Line(string.Create(CultureInfo.InvariantCulture, $"{title} ({total} {unit})"));
@@ -72,16 +70,24 @@ public static class Progress
         public void Report(long done, string? detail) => report(done, detail);
     }
 
-    /// <summary>Turns counts into a rate and the time left.</summary>
-    sealed class Meter(long total, string unit, long already)
+    /// <summary>
+    /// Turns counts into a rate and the time left. Both count from the first report on, so that neither loading nor what an
+    /// interrupted run had done before goes into them.
+    /// </summary>
+    sealed class Meter(long total, string unit)
     {
         readonly Stopwatch clock = Stopwatch.StartNew();
+        double firstAt;
+        long? first;
 
         public string Status(long done, string? detail)
         {
-            double seconds = clock.Elapsed.TotalSeconds, rate = seconds > 0 ? (done - already) / seconds : 0;
+            double seconds = clock.Elapsed.TotalSeconds;
+            if (first is null) (first, firstAt) = (done, seconds);
+            double rate = done > first ? (done - first.Value) / (seconds - firstAt) : 0;
             string left = done >= total ? Duration(seconds) : rate > 0 ? Duration((total - done) / rate) + " left" : "";
-            return string.Create(CultureInfo.InvariantCulture, $"{done}/{total}  {Number(rate)} {unit}/s  {left}{(detail is null ? "" : "  " + detail)}");
+            string[] parts = [$"{done}/{total}", rate > 0 ? $"{Number(rate)} {unit}/s" : "", left, detail ?? ""];
+            return string.Join("  ", parts.Where(p => p.Length > 0));
         }
     }
 
