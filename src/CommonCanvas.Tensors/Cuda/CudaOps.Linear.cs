@@ -1,10 +1,56 @@
 namespace CommonCanvas.Tensors;
 
+/// <summary>Products with a weight matrix: <c>linear.cu</c>.</summary>
 public sealed partial class CudaOps
 {
-    /// <inheritdoc/>
-    public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y) => throw Pending();
+    static readonly ProductKernels linearForward = new("linear.cu", nameof(LinearForward), gradient: false);
+    static readonly ProductKernels linearBackwardInput = new("linear.cu", nameof(LinearBackward) + "Input", gradient: false);
+    static readonly ProductKernels linearBackwardWeight = new("linear.cu", nameof(LinearBackward) + "Weight", gradient: true);
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias) => throw Pending();
+    public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)
+    {
+        OpChecks.LinearForward(x, weight, bias, residual, y);
+        LinearForward(x, weight, weight[1], bias, perSample: default, residual, sampleRows: 1, y);
+    }
+
+    /// <summary>The same with perSample[sample, outputs] for each <paramref name="sampleRows"/> rows; weight of any shape.</summary>
+    void LinearForward(Tensor x, Tensor weight, int inputs, Tensor bias, Tensor perSample, Tensor residual, int sampleRows, Tensor y)
+    {
+        int outputs = y.Channels, rows = checked((int)y.Rows);
+        var plan = Plan(linearForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), rows, outputs, inputs);
+        var shares = RentShares(plan, rows, outputs);
+        long samples = Divider(sampleRows);
+        LaunchProduct(linearForward, plan, y.Type, rows, outputs,
+            [x.Data, weight.Data, bias.Data, perSample.Data, residual.Data, y.Data, shares.Data, rows, inputs, outputs, samples]);
+        FinishActivations(shares, bias, perSample, residual, y, rows, outputs, samples);
+    }
+
+    /// <inheritdoc/>
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    {
+        OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+        LinearBackward(x, weight, weight[1], dY, dX, dWeight);
+        ColumnSums(dY, samples: 1, dBias, dPerSample: default);
+    }
+
+    /// <summary>dX = dY weight; dWeight += dY^T x; weight of any shape.</summary>
+    void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor dX, Tensor dWeight)
+    {
+        int outputs = dY.Channels, rows = checked((int)dY.Rows);
+        if (!dX.IsNone)
+        {
+            var plan = Plan(linearBackwardInput, dY.Type, WholePacks(dY, outputs) && WholePacks(weight, inputs), rows, inputs, outputs);
+            var shares = RentShares(plan, rows, inputs);
+            LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, dX.Data, shares.Data, rows, inputs, outputs]);
+            FinishActivations(shares, default, default, default, dX, rows, inputs, Divider(1));
+        }
+        if (!dWeight.IsNone)
+        {
+            var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
+            var shares = RentShares(plan, outputs, inputs);
+            LaunchProduct(linearBackwardWeight, plan, dY.Type, outputs, inputs, [dY.Data, x.Data, dWeight.Data, shares.Data, rows, inputs, outputs]);
+            FinishGradients(shares, dY.Type, dWeight, outputs, inputs);
+        }
+    }
 }

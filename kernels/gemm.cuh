@@ -1,0 +1,30 @@
+// A block's part of a product d[m, n] = sum_k a[m, k] b[n, k]: which tile, which share of k.
+// Launch: (tiles of m * tiles of n, 1, splits) blocks of Tile::Threads.
+#pragma once
+#include "gemm_main.cuh"
+#include "gemm_output.cuh"
+#include "gemm_simt.cuh"
+
+#if defined(STORAGE_F16) || defined(STORAGE_BF16)
+typedef TensorTile<128, 128, 64, 64, 2> Tile128x128;
+typedef TensorTile<256, 64, 64, 64, 2> Tile256x64;
+typedef TensorTile<96, 128, 48, 64, 2> Tile96x128;
+typedef TensorTile<64, 256, 64, 64, 2> Tile64x256;
+typedef TensorTile<64, 64, 32, 32, 4> Tile64x64;
+typedef TensorTile<64, 64, 32, 32, 3> TileUnaligned; // its addresses need registers
+#endif
+
+template <typename Tile, bool aligned, Major major_a, Major major_b, typename A, typename B, typename Output>
+__device__ __forceinline__ void product(const A& a, const B& b, int m, int n, int k, const Output& output)
+{
+    // Neighbouring blocks take up to 8 tiles of m by all of n, so that what runs at the same time shares lines of a and b in L2.
+    constexpr int Group = 8;
+    int tiles_m = (m + Tile::M - 1) / Tile::M, tiles_n = (n + Tile::N - 1) / Tile::N;
+    int group = blockIdx.x / (Group * tiles_n), within = blockIdx.x % (Group * tiles_n);
+    int height = min(tiles_m - group * Group, Group);
+    int tile_m = group * Group + within % height, tile_n = within / height;
+
+    int tiles_k = (k + Tile::K - 1) / Tile::K, share = (tiles_k + gridDim.z - 1) / gridDim.z;
+    int begin = min((int)blockIdx.z * share, tiles_k), end = min(begin + share, tiles_k);
+    Tile::template run<aligned, major_a, major_b>(a, b, tile_m * Tile::M, tile_n * Tile::N, begin * Tile::K, end * Tile::K, output);
+}

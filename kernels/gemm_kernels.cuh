@@ -1,0 +1,111 @@
+// The variants of the three products of an operation. A kernel file defines FORWARD, INPUT and WEIGHT(suffix of the name, tile),
+// the head of a kernel, and *_BODY(tile, whether 16 bytes of every operand lie in one line), and includes this at its end. The
+// launching side has the same list. Tiles are few, because each is compiled: a large one; one that is half as wide or tall, for
+// the 320 channels that 128 does not divide; one whose number of tiles lies between; a small one. A kernel's body stands on
+// lines of its own: where it does not, NVRTC 11.8 ends in a segmentation fault over sm_90 with -lineinfo.
+
+#if defined(STORAGE_F32)
+
+FORWARD(Simt, ScalarTile)
+{
+    FORWARD_BODY(ScalarTile, true);
+}
+
+INPUT(Simt, ScalarTile)
+{
+    INPUT_BODY(ScalarTile, true);
+}
+
+WEIGHT(Simt, ScalarTile)
+{
+    WEIGHT_BODY(ScalarTile, true);
+}
+
+#else
+
+FORWARD(128x128, Tile128x128)
+{
+    FORWARD_BODY(Tile128x128, true);
+}
+
+FORWARD(256x64, Tile256x64)
+{
+    FORWARD_BODY(Tile256x64, true);
+}
+
+FORWARD(96x128, Tile96x128)
+{
+    FORWARD_BODY(Tile96x128, true);
+}
+
+FORWARD(64x64, Tile64x64)
+{
+    FORWARD_BODY(Tile64x64, true);
+}
+
+FORWARD(Unaligned, TileUnaligned)
+{
+    FORWARD_BODY(TileUnaligned, false);
+}
+
+INPUT(128x128, Tile128x128)
+{
+    INPUT_BODY(Tile128x128, true);
+}
+
+INPUT(256x64, Tile256x64)
+{
+    INPUT_BODY(Tile256x64, true);
+}
+
+INPUT(96x128, Tile96x128)
+{
+    INPUT_BODY(Tile96x128, true);
+}
+
+INPUT(64x64, Tile64x64)
+{
+    INPUT_BODY(Tile64x64, true);
+}
+
+INPUT(Unaligned, TileUnaligned)
+{
+    INPUT_BODY(TileUnaligned, false);
+}
+
+WEIGHT(128x128, Tile128x128)
+{
+    WEIGHT_BODY(Tile128x128, true);
+}
+
+WEIGHT(64x256, Tile64x256)
+{
+    WEIGHT_BODY(Tile64x256, true);
+}
+
+WEIGHT(64x64, Tile64x64)
+{
+    WEIGHT_BODY(Tile64x64, true);
+}
+
+WEIGHT(Unaligned, TileUnaligned)
+{
+    WEIGHT_BODY(TileUnaligned, false);
+}
+
+#endif
+
+FORWARD(SimtUnaligned, ScalarTile)
+{
+    FORWARD_BODY(ScalarTile, false);
+}
+
+INPUT(SimtUnaligned, ScalarTile)
+{
+    INPUT_BODY(ScalarTile, false);
+}
+
+WEIGHT(SimtUnaligned, ScalarTile)
+{
+    WEIGHT_BODY(ScalarTile, false);
+}

@@ -1,0 +1,82 @@
+using System.Numerics;
+using CommonCanvas.Cuda;
+
+namespace CommonCanvas.Tensors;
+
+/// <summary>What all matrix products share: the choice of a kernel, split contractions (<c>split.cu</c>), sums of columns (<c>columnsums.cu</c>).</summary>
+public sealed partial class CudaOps
+{
+    const string SplitFile = "split.cu", ColumnSumsFile = "columnsums.cu";
+
+    /// <summary>Whether 16 bytes from a multiple of 16 lie in one row of <paramref name="columns"/> elements.</summary>
+    static bool WholePacks(Tensor t, int columns) => Aligned(t) && columns % Lanes(t.Type) == 0;
+
+    /// <summary>Tile, by its place in the list, and shares that products take instead of the predicted best ones: for tests of each.</summary>
+    internal (int Tile, int Splits)? FixedPlan { get; set; }
+
+    ProductPlan Plan(ProductKernels kernels, DType type, bool aligned, long m, long n, long k)
+    {
+        var tiles = kernels.For(type, device.ComputeCapability, aligned);
+        return FixedPlan is var (tile, splits) ? new ProductPlan(tiles[Math.Min(tile, tiles.Length - 1)], splits)
+            : ProductPlan.Choose(tiles, m, n, k, device.Multiprocessors, device.SharedMemoryPerBlock);
+    }
+
+    /// <summary>Queues one tile of the result for each block, and for each share.</summary>
+    void LaunchProduct(ProductKernels kernels, ProductPlan plan, DType type, long m, long n, ReadOnlySpan<KernelArgument> arguments) =>
+        Launch(Kernel(kernels.File, type, plan.Tile.Kernel), plan.Grid(m, n), plan.Tile.Threads, plan.Tile.SharedBytes, arguments);
+
+    /// <summary>Memory for the shares of a split contraction; none where it is not split.</summary>
+    Tensor RentShares(ProductPlan plan, int rows, int columns) =>
+        plan.Splits == 1 || rows == 0 || columns == 0 ? Tensor.None : Arena.Rent(DType.F32, plan.Splits, rows, columns);
+
+    /// <summary>y = the sum of the shares + bias + perSample + residual; returns the shares' memory.</summary>
+    void FinishActivations(Tensor shares, Tensor bias, Tensor perSample, Tensor residual, Tensor y, int rows, int columns, long sampleDivider)
+    {
+        if (shares.IsNone) return;
+        LaunchOver((y.Count + 3) / 4, Kernel(SplitFile, y.Type, nameof(FinishActivations)),
+            [shares.Data, shares[0], bias.Data, perSample.Data, residual.Data, y.Data, rows, columns, Divider(columns), sampleDivider]);
+        Arena.Release(shares);
+    }
+
+    /// <summary>gradient += the sum of the shares; returns their memory.</summary>
+    void FinishGradients(Tensor shares, DType storage, Tensor gradient, int rows, int columns)
+    {
+        if (shares.IsNone) return;
+        LaunchOver((gradient.Count + 3) / 4, Kernel(SplitFile, storage, nameof(FinishGradients)),
+            [shares.Data, shares[0], gradient.Data, rows, columns, Divider(columns)]);
+        Arena.Release(shares);
+    }
+
+    /// <summary>dBias += sums of dY's columns, dPerSample = the same for each of <paramref name="samples"/>; each optional.</summary>
+    void ColumnSums(Tensor dY, int samples, Tensor dBias, Tensor dPerSample)
+    {
+        const int MinRows = 128, FinishColumns = 32, PackColumns = 8;
+        int columns = dY.Channels, rows = checked((int)dY.Rows);
+        if (columns == 0 || (dBias.IsNone && dPerSample.IsNone)) return;
+        // Without rows of samples to keep apart, the parts are the samples, which the finish spreads over more threads.
+        int width = PackColumns * Lanes(dY.Type), across = (columns + width - 1) / width;
+        int sampleRows = samples == 0 ? 0 : rows / samples;
+        int wanted = Math.Max(1, 4 * device.Multiprocessors / (across * Math.Max(samples, 1)));
+        int parts = Math.Clamp(sampleRows / MinRows, 1, wanted), partRows = (sampleRows + parts - 1) / parts;
+        if (dPerSample.IsNone && samples == 1) (samples, parts, sampleRows) = (parts, 1, partRows);
+
+        var shares = Arena.Rent(DType.F32, Math.Max(1, samples * parts), columns);
+        Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums)), new Dim3(across, samples * parts), ElementThreads, 0,
+            [dY.Data, shares.Data, rows, columns, sampleRows, parts, partRows, WholePacks(dY, columns) ? 1 : 0]);
+        Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums) + "Finish"), (columns + FinishColumns - 1) / FinishColumns, ElementThreads, 0,
+            [shares.Data, dBias.Data, dPerSample.Data, samples, parts, columns]);
+        Arena.Release(shares);
+    }
+
+    /// <summary>
+    /// Multiplier and shift that divide numbers below 2^31 by <paramref name="divisor"/>, as the kernels' <c>divide</c> takes
+    /// them: ceil(2^s / divisor) with s = 31 + ceil(log2 divisor), s in the upper half (Granlund, Montgomery 1994).
+    /// </summary>
+    internal static long Divider(int divisor)
+    {
+        uint d = (uint)Math.Max(1, divisor);
+        int shift = 31 + (32 - BitOperations.LeadingZeroCount(d - 1));
+        ulong multiplier = ((1ul << shift) + d - 1) / d;
+        return (long)((ulong)shift << 32 | multiplier);
+    }
+}
