@@ -20,6 +20,25 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
         });
     }
 
+    [Theory, MemberData(nameof(Plans))]
+    public void Conv_agrees(int tile, int splits)
+    {
+        const int Samples = 3, Height = 11, Width = 9, In = 24, Out = 72;
+        foreach (var geometry in new[] { ConvGeometry.Same3, ConvGeometry.Down3 })
+        {
+            int outHeight = geometry.OutHeight(Height), outWidth = geometry.OutWidth(Width);
+            With(tile, splits, () =>
+            {
+                Agree(DType.F16, 9 * In, run => run.Ops.ConvForward(run.Input("x", Samples, Height, Width, In), run.Input("weight", Out, 3, 3, In),
+                    run.Input("bias", Out), run.Input("perSample", Samples, Out), run.Input("residual", Samples, outHeight, outWidth, Out), geometry,
+                    run.Output("y", Samples, outHeight, outWidth, Out)));
+                Agree(DType.F16, 9 * Out, run => run.Ops.ConvBackward(run.Input("x", Samples, Height, Width, In), run.Input("weight", Out, 3, 3, In),
+                    run.Input("dY", Samples, outHeight, outWidth, Out), geometry, run.Output("dX", Samples, Height, Width, In),
+                    run.Sum("dWeight", Out, 3, 3, In), run.Sum("dBias", Out), run.Output("dPerSample", Samples, Out)));
+            });
+        }
+    }
+
     /// <summary>fp32 has one tile; its shares are the same kernels' as of 16-bit storage.</summary>
     [Fact]
     public void Shares_of_fp32_agree() => With(0, 3, () => Agree(DType.F32, Inputs, run => run.Ops.LinearForward(run.Input("x", Rows, Inputs),
