@@ -23,7 +23,10 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
     {
         (this.module, this.kernel, this.globals) = (module, kernel, globals);
         blocks = ControlFlow.Build(kernel);
-        file = new RegisterFile(kernel, new Liveness(kernel, blocks));
+        var liveness = new Liveness(kernel, blocks);
+        file = new RegisterFile(kernel, liveness);
+        if (TMonitor.Checks)
+            foreach (int register in liveness.ReadBeforeWritten) written.Add(register, file.Flags());
     }
 
     /// <summary>Decodes a kernel.</summary>
@@ -36,7 +39,7 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
 
     KernelCode Decode()
     {
-        int count = kernel.Instructions.Sum(instruction => ControlFlow.EndOf(instruction) != BlockEnd.Next ? 0 : instruction.Guard is null ? 1 : 3);
+        int count = kernel.Instructions.Sum(instruction => (ControlFlow.EndOf(instruction) != BlockEnd.Next ? 0 : instruction.Guard is null ? 1 : 3) + Watched(instruction));
         var instructions = (Instruction*)NativeMemory.AllocZeroed((nuint)count + 1, (nuint)sizeof(Instruction));
         var codes = (BlockCode*)NativeMemory.AllocZeroed((nuint)blocks.Count, (nuint)sizeof(BlockCode));
         try
@@ -46,6 +49,7 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
             {
                 codes[b].First = next;
                 for (int i = blocks[b].Start; i < blocks[b].End; i++) next = Guarded(kernel.Instructions[i], i, next);
+                if (blocks[b].Last is { } last) next = CheckReads(last, blocks[b].LastIndex, next);
                 codes[b].End = next;
                 End(blocks[b], codes + b);
             }
@@ -67,10 +71,11 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
             (at->Operand[0], at->Option, at->Source) = (file[guard], ptx.GuardNegated ? -1 : 0, source);
             at++;
         }
+        at = CheckReads(ptx, source, at);
         at->Source = source;
         at->Run = One(ptx, at);
         if (at->Run == null) throw new UnknownInstructionException(ptx, kernel.Name);
-        at++;
+        at = NoteWrites(ptx, source, at + 1);
         if (ptx.Guard is not null)
         {
             at->Run = &Templates.EndGuard;

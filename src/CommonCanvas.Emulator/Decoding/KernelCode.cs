@@ -46,6 +46,9 @@ internal sealed unsafe class KernelCode : IDisposable
     /// <summary>32-bit registers that are live at once, at most.</summary>
     public int Registers { get; }
 
+    /// <summary>Whether it has a fence of the whole device, with which blocks can order their accesses.</summary>
+    public bool OrdersBlocks => Kernel.Instructions.Exists(i => i.Parts[0] is "membar" or "fence" && (i.Has("gl") || i.Has("sys") || i.Has("gpu")));
+
     /// <summary>Static shared memory up to where dynamic shared memory begins.</summary>
     public static int DynamicSharedOffset(PtxKernel kernel) =>
         kernel.DynamicShared.Count == 0 ? kernel.SharedBytes : (kernel.SharedBytes + 127) / 128 * 128;

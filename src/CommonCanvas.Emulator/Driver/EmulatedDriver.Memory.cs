@@ -72,16 +72,22 @@ public static unsafe partial class EmulatedDriver
         var queue = Stream(stream);
         byte* to = Host(queue.Device, destination, bytes);
         if (queue.Device.Options.SampledBlocks > 0) return;
-        if (IsPinned((nint)source, bytes) || queue.Capture is not null) queue.Add(() => Buffer.MemoryCopy(source, to, bytes, bytes));
+        if (IsPinned((nint)source, bytes) || queue.Capture is not null) queue.Add(() => Arrive((byte*)source, to));
         else
         {
             byte* staged = (byte*)NativeMemory.Alloc(Math.Max(bytes, 1));
             Buffer.MemoryCopy(source, staged, bytes, bytes);
             queue.Add(() =>
             {
-                Buffer.MemoryCopy(staged, to, bytes, bytes);
+                Arrive(staged, to);
                 NativeMemory.Free(staged);
             });
+        }
+
+        void Arrive(byte* from, byte* to)
+        {
+            Buffer.MemoryCopy(from, to, bytes, bytes);
+            queue.Device.Memory.MarkWritten(to, (long)bytes);
         }
     });
 
@@ -101,7 +107,11 @@ public static unsafe partial class EmulatedDriver
     {
         var queue = Stream(stream);
         byte* from = Host(queue.Device, source, bytes), to = Host(queue.Device, destination, bytes);
-        queue.Add(() => queue.Device.Move("memcpy", (long)bytes, (long)bytes, () => Buffer.MemoryCopy(from, to, bytes, bytes)));
+        queue.Add(() => queue.Device.Move("memcpy", (long)bytes, (long)bytes, () =>
+        {
+            Buffer.MemoryCopy(from, to, bytes, bytes);
+            queue.Device.Memory.MarkCopied(from, to, (long)bytes);
+        }));
     });
 
     [UnmanagedCallersOnly]
@@ -120,6 +130,7 @@ public static unsafe partial class EmulatedDriver
         byte* to = Host(queue.Device, destination, count * (nuint)sizeof(T));
         queue.Add(() => queue.Device.Move("memset", 0, (long)count * sizeof(T), () =>
         {
+            queue.Device.Memory.MarkWritten(to, (long)count * sizeof(T));
             for (nuint done = 0; done < count;)
             {
                 int part = (int)nuint.Min(count - done, 1 << 28);

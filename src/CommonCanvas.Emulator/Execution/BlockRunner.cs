@@ -45,10 +45,16 @@ internal sealed unsafe class BlockRunner : IDisposable
     readonly MemoryView memory;
     readonly WorkCounter? counter;
     readonly GCHandle blockRuns;
+    readonly BlockWatch? watch;
 
-    /// <summary>Prepares for blocks of a launch; what they do is added to <paramref name="counter"/>, where there is one.</summary>
-    public BlockRunner(Launch launch, MemoryView memory, long budget, WorkCounter? counter)
+    /// <summary>
+    /// Prepares for blocks of a launch; what they do is added to <paramref name="counter"/> and checked with
+    /// <paramref name="watched"/>, where there are such.
+    /// </summary>
+    public BlockRunner(Launch launch, MemoryView memory, long budget, WorkCounter? counter, MemoryWatch? watched)
     {
+        if (watched is { } known) watch = new BlockWatch(known, launch.Warps, launch.AllSharedBytes);
+
         (this.launch, this.memory, this.budget, this.counter) = (launch, memory, budget, counter);
         if (counter is not null) blockRuns = GCHandle.Alloc(counter.BlockRuns, GCHandleType.Pinned);
         int count = launch.Warps;
@@ -73,6 +79,7 @@ internal sealed unsafe class BlockRunner : IDisposable
         {
             NativeMemory.Clear(shared, (nuint)launch.AllSharedBytes);
             NativeMemory.Clear(local, (nuint)(launch.Warps * Warp.Lanes * LocalBytes));
+            watch?.Start(number);
             for (int w = 0; w < launch.Warps; w++) Start(w, place);
             for (bool running = true; running;)
             {
@@ -86,9 +93,10 @@ internal sealed unsafe class BlockRunner : IDisposable
                 }
                 running |= OpenBarriers();
             }
-            current = 0;
-            for (int w = 0; w < launch.Warps; w++)
-                if (!warps[w].Done) throw new KernelFault(CudaResult.LaunchTimeout, $"warp {w} waits at barrier {warps[w].Barrier} that the other warps never reach");
+            for (current = 0; current < launch.Warps; current++)
+                if (!warps[current].Done)
+                    throw new KernelFault(CudaResult.LaunchTimeout, $"the warp waits at barrier {warps[current].Barrier}, which other warps never reach",
+                        -1, launch.Code.Blocks[warps[current].Position - 1].Source);
         }
         catch (KernelFault fault)
         {
@@ -103,6 +111,7 @@ internal sealed unsafe class BlockRunner : IDisposable
         warp->Registers = registers + (long)index * launch.Code.RegisterBytes;
         Buffer.MemoryCopy(launch.Code.Template, warp->Registers, launch.Code.RegisterBytes, launch.Code.RegisterBytes);
         (warp->Index, warp->Budget) = (index, budget);
+        if (watch is not null) warp->Watch = watch[index];
         if (counter is not null)
         {
             warp->Counter = counter.Slot;
@@ -175,6 +184,7 @@ internal sealed unsafe class BlockRunner : IDisposable
 
     void Open(int barrier)
     {
+        watch?.PassBarrier();
         int votes = 0, threads = 0;
         for (int w = 0; w < launch.Warps; w++)
         {
@@ -196,6 +206,7 @@ internal sealed unsafe class BlockRunner : IDisposable
     public void Dispose()
     {
         if (blockRuns.IsAllocated) blockRuns.Free();
+        watch?.Dispose();
         NativeMemory.Free(warps);
         NativeMemory.AlignedFree(registers);
         NativeMemory.AlignedFree(shared);

@@ -12,9 +12,10 @@ internal static class GridRunner
     /// <param name="budget">Instructions that each warp may run.</param>
     /// <param name="sampled">Blocks that are run, spread over the grid; 0 for all.</param>
     /// <param name="counters">What the workers count; null where nothing is counted.</param>
+    /// <param name="watched">What the checks know of device memory; null where nothing is checked.</param>
     /// <returns>Blocks that were run.</returns>
     /// <exception cref="LaunchFault">The kernel did something that is not allowed.</exception>
-    public static long Run(Launch launch, MemoryView memory, int threads, long budget, int sampled, List<WorkCounter>? counters)
+    public static long Run(Launch launch, MemoryView memory, int threads, long budget, int sampled, List<WorkCounter>? counters, MemoryWatch? watched)
     {
         long all = launch.Grid.Count, blocks = sampled > 0 ? Math.Min(sampled, all) : all, next = -1, faultBlock = long.MaxValue;
         Exception? fault = null;
@@ -24,7 +25,7 @@ internal static class GridRunner
             var counter = counters is null ? null : new WorkCounter(launch.Code.BlockCount);
             if (counter is not null)
                 lock (gate) counters!.Add(counter);
-            using var runner = new BlockRunner(launch, memory, budget, counter);
+            using var runner = new BlockRunner(launch, memory, budget, counter, watched);
             for (long block; (block = Interlocked.Increment(ref next)) < blocks && block < Volatile.Read(ref faultBlock);)
                 try { runner.Run(blocks == all ? block : Sample(block, blocks, all)); }
                 catch (Exception e)

@@ -86,6 +86,9 @@ internal unsafe struct Warp
     /// <summary>Its size.</summary>
     public ulong MemoryBytes;
 
+    /// <summary>What the checks know; null where nothing is checked.</summary>
+    public WarpWatch* Watch;
+
     /// <summary>Slot of its <see cref="WorkCounter"/>; 0 where nothing is counted.</summary>
     public int Counter;
 

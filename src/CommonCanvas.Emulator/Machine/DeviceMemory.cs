@@ -6,12 +6,15 @@ namespace CommonCanvas.Emulator.Machine;
 /// A device's memory: a range of host memory under device addresses that no host pointer can have. Allocations are aligned
 /// to 256 bytes as on a GPU and taken from the first gap that holds them.
 /// </summary>
-internal sealed unsafe class DeviceMemory(ulong address, long bytes) : IDisposable
+internal sealed unsafe class DeviceMemory(ulong address, long bytes, bool shadowed) : IDisposable
 {
     const long Alignment = 256;
 
     readonly VirtualRange range = new(bytes);
     readonly SortedDictionary<long, long> allocations = [];
+
+    /// <summary>What the checks know of each byte; null where nothing is checked.</summary>
+    public MemoryShadow? Shadow { get; } = shadowed ? new MemoryShadow(bytes) : null;
 
     /// <summary>Bytes that are allocated.</summary>
     public long Used { get; private set; }
@@ -25,24 +28,35 @@ internal sealed unsafe class DeviceMemory(ulong address, long bytes) : IDisposab
     /// <summary>Allocates; 0 where no gap is large enough.</summary>
     public nint Allocate(long size)
     {
-        long rounded = Math.Max(1, (size + Alignment - 1) / Alignment) * Alignment, at = Alignment;
+        long rounded = Rounded(size), at = Alignment;
         foreach (var (start, length) in allocations)
         {
             if (start - at >= rounded) break;
-            at = start + (length + Alignment - 1) / Alignment * Alignment;
+            at = start + Rounded(length);
         }
         if (at + rounded > range.Bytes) return 0;
         allocations.Add(at, size);
         Used += rounded;
+        Shadow?.Set(at, size, ByteState.Allocated);
         return (nint)(address + (ulong)at);
     }
+
+    // where accesses are checked a gap lies behind each allocation
+    long Rounded(long size) => (Math.Max(1, (size + Alignment - 1) / Alignment) + (Shadow is null ? 0 : 1)) * Alignment;
+
+    /// <summary>The host has written a part.</summary>
+    public void MarkWritten(byte* pointer, long size) => Shadow?.Set(pointer - range.Start, size, ByteState.Written);
+
+    /// <summary>A part was copied to another.</summary>
+    public void MarkCopied(byte* from, byte* to, long size) => Shadow?.Copy(from - range.Start, to - range.Start, size);
 
     /// <summary>Frees; false where nothing was allocated there.</summary>
     public bool Free(nint pointer)
     {
         long at = (long)((ulong)pointer - address);
         if (!allocations.Remove(at, out long size)) return false;
-        Used -= Math.Max(1, (size + Alignment - 1) / Alignment) * Alignment;
+        Used -= Rounded(size);
+        Shadow?.Set(at, size, ByteState.Freed);
         range.Discard(at, size);
         return true;
     }
@@ -69,5 +83,9 @@ internal sealed unsafe class DeviceMemory(ulong address, long bytes) : IDisposab
         return end;
     }
 
-    public void Dispose() => range.Dispose();
+    public void Dispose()
+    {
+        range.Dispose();
+        Shadow?.Dispose();
+    }
 }

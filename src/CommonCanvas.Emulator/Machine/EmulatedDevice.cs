@@ -33,7 +33,7 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
     public void Retain()
     {
         if (retained++ > 0) return;
-        memory = new DeviceMemory(AddressMapOf(Ordinal), Options.MemoryBytes);
+        memory = new DeviceMemory(AddressMapOf(Ordinal), Options.MemoryBytes, Options is { Checked: true, Counted: false });
         Fault = null;
         DefaultStream = NewStream();
     }
@@ -107,7 +107,7 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
     }
 
     long Run(Launch launch, List<WorkCounter>? counters) =>
-        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.SampledBlocks, counters);
+        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.SampledBlocks, counters, Memory.Shadow?.Begin(!launch.Code.OrdersBlocks));
 
     LaunchCount Count(Launch launch)
     {

@@ -24,7 +24,14 @@ public sealed record EmulatedDeviceOptions
     /// <summary>Host threads that a launch uses.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
-    /// <summary>Whether launches are counted: <see cref="EmulatedDriver.TakeCounts"/>.</summary>
+    /// <summary>
+    /// Whether kernels are checked: accesses outside of allocations, misaligned, of memory or registers that were never
+    /// written, races in shared memory and between blocks, copies that were not waited for, shuffles from inactive lanes. A
+    /// kernel with a fence of the whole device orders its blocks itself and is not checked for races between them.
+    /// </summary>
+    public bool Checked { get; init; } = true;
+
+    /// <summary>Whether launches are counted, instead of checked: <see cref="EmulatedDriver.TakeCounts"/>.</summary>
     public bool Counted { get; init; }
 
     /// <summary>

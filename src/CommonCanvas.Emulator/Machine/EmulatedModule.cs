@@ -23,8 +23,12 @@ internal sealed unsafe class EmulatedModule : IDisposable
             foreach (var variable in module.Globals.Values) Globals[variable.Name] = (Place(variable), variable.Bytes);
             var addresses = Globals.ToDictionary(global => global.Key, global => (ulong)global.Value.Address);
             foreach (var kernel in module.Kernels.Values)
-                functions.Add(kernel.Name, new EmulatedFunction(device,
-                    device.Options.Counted ? Decoder<Counted>.Decode(module, kernel, addresses) : Decoder<Unwatched>.Decode(module, kernel, addresses)));
+                functions.Add(kernel.Name, new EmulatedFunction(device, device.Options switch
+                {
+                    { Counted: true } => Decoder<Counted>.Decode(module, kernel, addresses),
+                    { Checked: true } => Decoder<Checked>.Decode(module, kernel, addresses),
+                    _ => Decoder<Unwatched>.Decode(module, kernel, addresses),
+                }));
         }
         catch (Exception e) when (e is PtxSyntaxException or UnknownInstructionException)
         {
@@ -48,6 +52,7 @@ internal sealed unsafe class EmulatedModule : IDisposable
         if (address == 0) throw new DriverError(CudaResult.OutOfMemory, $"no memory for {variable.Name}, {variable.Bytes} bytes");
         byte* to = Device.Memory.Find(address, variable.Bytes);
         NativeMemory.Clear(to, (nuint)variable.Bytes);
+        Device.Memory.MarkWritten(to, variable.Bytes);
         variable.Initial?.CopyTo(new Span<byte>(to, variable.Bytes));
         return address;
     }

@@ -29,6 +29,13 @@ internal sealed unsafe partial class VirtualRange : IDisposable
     /// <summary>Size.</summary>
     public long Bytes { get; }
 
+    /// <summary>Makes everything zero again.</summary>
+    public void Clear()
+    {
+        if (OperatingSystem.IsLinux()) Discard(0, Bytes);
+        else NativeMemory.Clear(start, (nuint)Bytes);
+    }
+
     /// <summary>Gives the pages within a part back; they read as zero again.</summary>
     public void Discard(long offset, long bytes)
     {

@@ -81,7 +81,7 @@ internal static unsafe class MemoryOps
 
     /// <summary>Whether each lane's pointer lies <paramref name="bytes"/> behind that of the lane before it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static bool IsContiguous(byte** pointers, int bytes)
+    public static bool IsContiguous(byte** pointers, int bytes)
     {
         var step = Vector512.Create(0ul, 1, 2, 3, 4, 5, 6, 7) * Vector512.Create((ulong)bytes);
         var next = Vector512.Create((ulong)bytes * 8);

@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+
+namespace CommonCanvas.Emulator.Execution;
+
+/// <summary>The checks' memory for the blocks that a runner runs: shadows of shared memory, watches of warps.</summary>
+internal sealed unsafe class BlockWatch : IDisposable
+{
+    /// <summary>Epochs that an entry can tell apart.</summary>
+    const uint LastEpoch = SharedEntry.Epochs - 1;
+
+    readonly WarpWatch* watches;
+    readonly uint* shared;
+    readonly int warps, granules;
+
+    /// <summary>Prepares for blocks of so many warps and so much shared memory.</summary>
+    public BlockWatch(MemoryWatch memory, int warps, int sharedBytes)
+    {
+        // an entry's vector may reach beyond the last granule
+        (this.warps, granules) = (warps, sharedBytes / 2 + 16);
+        watches = (WarpWatch*)NativeMemory.AllocZeroed((nuint)warps, (nuint)sizeof(WarpWatch));
+        shared = (uint*)NativeMemory.AlignedAlloc((nuint)granules * sizeof(uint), 64);
+        for (int w = 0; w < warps; w++)
+        {
+            watches[w].Memory = memory;
+            watches[w].Shared = shared;
+        }
+    }
+
+    /// <summary>The watch of a warp.</summary>
+    public WarpWatch* this[int warp] => watches + warp;
+
+    /// <summary>Begins a block.</summary>
+    public void Start(long block)
+    {
+        NativeMemory.Clear(shared, (nuint)granules * sizeof(uint));
+        for (int w = 0; w < warps; w++)
+        {
+            watches[w].Block = (uint)block;
+            watches[w].Epoch = 1;
+            watches[w].PendingCount = 0;
+            watches[w].Group = 0;
+        }
+    }
+
+    /// <summary>A barrier has opened: what was accessed before is ordered before what comes.</summary>
+    public void PassBarrier()
+    {
+        uint epoch = watches[0].Epoch + 1;
+        if (epoch > LastEpoch)
+        {
+            for (int g = 0; g < granules; g++) shared[g] &= SharedEntry.Written | SharedEntry.InFlight;
+            epoch = 1;
+        }
+        for (int w = 0; w < warps; w++) watches[w].Epoch = epoch;
+    }
+
+    public void Dispose()
+    {
+        for (int w = 0; w < warps; w++) NativeMemory.Free(watches[w].Pending);
+        NativeMemory.Free(watches);
+        NativeMemory.AlignedFree(shared);
+    }
+}
+
+/// <summary>
+/// An entry for two bytes of shared memory: the epoch of the last access (12 bits), the warp that wrote (6), the warp that
+/// read (6), whether a copy is under way, whether they were ever written. Warps count from 1.
+/// </summary>
+internal static class SharedEntry
+{
+    public const uint Written = 1, InFlight = 2, Epochs = 1 << 12;
+    public const int ReaderShift = 8, WriterShift = 14, EpochShift = 20;
+    public const uint Reader = 63u << ReaderShift, Writer = 63u << WriterShift, Epoch = (Epochs - 1) << EpochShift;
+
+    /// <summary>Several warps have read.</summary>
+    public const uint ManyReaders = 63u << ReaderShift;
+
+    /// <summary>Warps have changed it atomically.</summary>
+    public const uint AtomicWriters = 62u << WriterShift;
+}

@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+
+namespace CommonCanvas.Emulator.Execution;
+
+/// <summary>What the checks know about device memory during a launch.</summary>
+/// <param name="shadow">A byte for each byte of device memory: see <see cref="ByteState"/>.</param>
+/// <param name="owners">A word for each two bytes: who accessed them in this launch.</param>
+/// <param name="launch">Number of the launch, 1 to 255.</param>
+/// <param name="races">Whether accesses of different blocks are compared.</param>
+internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, int launch, bool races)
+{
+    public byte* Shadow { get; } = shadow;
+
+    public uint* Owners { get; } = owners;
+
+    public int Launch { get; } = launch;
+
+    public bool Races { get; } = races;
+}
+
+/// <summary>States of a byte of device memory.</summary>
+internal static class ByteState
+{
+    public const byte Free = 0, Allocated = 1, Written = 3, Freed = 4;
+}
+
+/// <summary>What the checks know on behalf of a warp.</summary>
+internal unsafe struct WarpWatch
+{
+    /// <summary>The launch's.</summary>
+    public MemoryWatch Memory;
+
+    /// <summary>The block's number in the grid.</summary>
+    public uint Block;
+
+    /// <summary>A word for each two bytes of shared memory: who accessed them since the last barrier.</summary>
+    public uint* Shared;
+
+    /// <summary>Number of the stretch between two barriers that the block is in.</summary>
+    public uint Epoch;
+
+    /// <summary>Asynchronous copies under way: offset, bytes and group of each.</summary>
+    public uint* Pending;
+
+    /// <summary>Number of <see cref="Pending"/>.</summary>
+    public int PendingCount;
+
+    /// <summary>Number of copies that <see cref="Pending"/> has room for.</summary>
+    public int PendingRoom;
+
+    /// <summary>Groups that have been committed.</summary>
+    public uint Group;
+
+    /// <summary>Notes a copy.</summary>
+    public static void AddPending(WarpWatch* watch, uint offset, uint bytes)
+    {
+        if (watch->PendingCount == watch->PendingRoom)
+        {
+            watch->PendingRoom = Math.Max(256, 2 * watch->PendingRoom);
+            watch->Pending = (uint*)NativeMemory.Realloc(watch->Pending, (nuint)watch->PendingRoom * 3 * sizeof(uint));
+        }
+        uint* to = watch->Pending + 3 * watch->PendingCount++;
+        (to[0], to[1], to[2]) = (offset, bytes, watch->Group);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using CommonCanvas.Cuda;
+using CommonCanvas.Emulator.Execution;
+using Entries = System.Runtime.Intrinsics.Vector256<uint>;
+
+namespace CommonCanvas.Emulator.Operations;
+
+/// <summary>
+/// Checks of device memory. A byte of shadow says whether a byte is allocated and written; a word for each two bytes says which
+/// block accessed them in this launch: its number in 22 bits, how in 2, the launch in 8. Blocks run on several threads, so
+/// entries are only ever stored for the bytes that the access itself has.
+/// </summary>
+internal static unsafe class GlobalChecks
+{
+    const int Granule = 2, KindShift = 22, LaunchShift = 24;
+    const uint BlockMask = (1u << KindShift) - 1, ReadByOne = 0, ReadByMany = 1u << KindShift, WrittenBy = 2u << KindShift, ChangedBy = 3u << KindShift;
+    const uint Launch = 255u << LaunchShift, Kind = 3u << KindShift;
+
+    /// <summary>Checks an access of each lane in <paramref name="lanes"/>.</summary>
+    public static void On(Warp* warp, Instruction* i, byte** pointers, uint lanes, int bytes, Access access)
+    {
+        if (lanes == Warp.All && MemoryOps.IsContiguous(pointers, bytes))
+        {
+            Check(warp, i, pointers[0] - warp->Memory, bytes * Warp.Lanes, bytes, access);
+            return;
+        }
+        for (; lanes != 0; lanes &= lanes - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(lanes);
+            Check(warp, i, pointers[lane] - warp->Memory, bytes, bytes, access, lane);
+        }
+    }
+
+    // a range of one lane, or of all, each with laneBytes of it
+    static void Check(Warp* warp, Instruction* i, long offset, int bytes, int laneBytes, Access access, int lane = -1)
+    {
+        byte* shadow = warp->Watch->Memory.Shadow + offset;
+        var span = new Span<byte>(shadow, bytes);
+        if (access == Access.Write)
+        {
+            int wrong = span.IndexOfAnyExcept(ByteState.Written);
+            if (wrong >= 0)
+            {
+                wrong = span.IndexOfAnyExcept(ByteState.Allocated, ByteState.Written);
+                if (wrong >= 0) Refuse(warp, i, offset, wrong, laneBytes, lane, access);
+                span.Fill(ByteState.Written);
+            }
+        }
+        else
+        {
+            int wrong = span.IndexOfAnyExcept(ByteState.Written);
+            if (wrong >= 0) Refuse(warp, i, offset, wrong, laneBytes, lane, access);
+        }
+        if (warp->Watch->Memory.Races) Own(warp, i, offset, bytes, laneBytes, access, lane);
+    }
+
+    static void Own(Warp* warp, Instruction* i, long offset, int bytes, int laneBytes, Access access, int lane)
+    {
+        uint* at = warp->Watch->Memory.Owners + offset / Granule;
+        uint launch = (uint)warp->Watch->Memory.Launch << LaunchShift, me = launch | (warp->Watch->Block & BlockMask);
+        int granules = Math.Max(1, bytes / Granule);
+        for (int done = 0; done < granules; done += Entries.Count)
+        {
+            var entries = Vector256.Load(at + done);
+            var now = Next(entries, access, me, launch, out var bad);
+            int count = Math.Min(granules - done, Entries.Count);
+            if (count < Entries.Count) bad &= Vector256.LessThan(Entries.Indices, Vector256.Create((uint)count));
+            if (bad != Entries.Zero)
+            {
+                int which = BitOperations.TrailingZeroCount(bad.ExtractMostSignificantBits());
+                RefuseRace(warp, i, offset, (done + which) * Granule, laneBytes, lane, access, entries[which]);
+            }
+            if (now == entries) continue;
+            if (count == Entries.Count) now.Store(at + done);
+            else
+                for (int g = 0; g < count; g++) at[done + g] = now[g];
+        }
+    }
+
+    /// <summary>The entries after the access; all ones in <paramref name="bad"/> where another block's access forbids it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Entries Next(Entries entries, Access access, uint me, uint launch, out Entries bad)
+    {
+        var fresh = ~Vector256.Equals(entries & Vector256.Create(Launch), Vector256.Create(launch));
+        var kind = entries & Vector256.Create(Kind);
+        var mine = Vector256.Equals(entries & Vector256.Create(Launch | BlockMask), Vector256.Create(me)) & ~Vector256.Equals(kind, Vector256.Create(ReadByMany));
+        switch (access)
+        {
+            case Access.Write:
+                bad = ~(fresh | mine);
+                return Vector256.Create(me | WrittenBy);
+            case Access.Atomic:
+                var changed = Vector256.Equals(kind, Vector256.Create(ChangedBy));
+                bad = ~(fresh | mine | changed);
+                return Vector256.ConditionalSelect(changed & ~fresh & ~mine, Vector256.Create(launch | ChangedBy | BlockMask), Vector256.Create(me | ChangedBy));
+            default:
+                var read = Vector256.Equals(kind & Vector256.Create(WrittenBy), Entries.Zero);
+                bad = ~(fresh | mine | read);
+                var known = Vector256.ConditionalSelect(mine, entries, Vector256.Create(launch | ReadByMany));
+                return Vector256.ConditionalSelect(fresh, Vector256.Create(me | ReadByOne), known);
+        }
+    }
+
+    static void Refuse(Warp* warp, Instruction* i, long offset, int wrong, int laneBytes, int lane, Access access)
+    {
+        byte* shadow = warp->Watch->Memory.Shadow;
+        long at = offset + wrong;
+        string what = shadow[at] switch
+        {
+            ByteState.Allocated => "is read before anything was written there",
+            ByteState.Freed => "has been freed",
+            _ => Distance(shadow, at),
+        };
+        var result = shadow[at] == ByteState.Allocated ? CudaResult.LaunchFailed : CudaResult.IllegalAddress;
+        throw new KernelFault(result, $"{Verb(access)} of {laneBytes} bytes: device memory at 0x{warp->MemoryAddress + (ulong)at:x} {what}",
+            lane >= 0 ? lane : wrong / laneBytes, i->Source);
+    }
+
+    static string Distance(byte* shadow, long at)
+    {
+        const int Near = 1 << 16;
+        for (int back = 1; back <= Math.Min(Near, at); back++)
+            if ((shadow[at - back] & ByteState.Allocated) != 0) return $"is not allocated: {back - 1} bytes behind the end of an allocation";
+        for (int ahead = 1; ahead <= Near; ahead++)
+            if ((shadow[at + ahead] & ByteState.Allocated) != 0) return $"is not allocated: {ahead} bytes before an allocation";
+        return "is not allocated, nor anything near it";
+    }
+
+    static void RefuseRace(Warp* warp, Instruction* i, long offset, int wrong, int laneBytes, int lane, Access access, uint entry)
+    {
+        uint block = entry & BlockMask;
+        string before = (entry & Kind) switch
+        {
+            ReadByOne => $"block {block} reads",
+            ReadByMany => "several blocks read",
+            WrittenBy => $"block {block} writes",
+            _ => "other blocks change atomically",
+        };
+        throw new KernelFault(CudaResult.LaunchFailed,
+            $"{Verb(access)} of device memory at 0x{warp->MemoryAddress + (ulong)(offset + wrong):x}, which {before} in the same launch: blocks are not ordered", lane >= 0 ? lane : wrong / laneBytes, i->Source);
+    }
+
+    static string Verb(Access access) => access switch { Access.Write => "write", Access.Atomic => "atomic change", _ => "read" };
+}
