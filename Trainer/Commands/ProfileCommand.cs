@@ -3,8 +3,11 @@ using System.Diagnostics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using CommonCanvas.Emulator.Roofline;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Configuration;
+using CommonCanvas.Trainer.Devices;
 using CommonCanvas.Trainer.Profiling;
 
 namespace CommonCanvas.Trainer.Commands;
@@ -19,7 +22,9 @@ public sealed class ProfileCommand
     readonly Option<int> batch = Options.Whole("--batch", "Samples of a step.", 4, 1, 4096);
     readonly Option<int> steps = Options.Whole("--steps", "Steps that are timed; the median counts.", 5, 1, 100_000);
     readonly Option<int> warmup = Options.Whole("--warmup", "Steps before them.", 1, 0, 1000);
-    readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "bf16");
+    readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "fp16", "bf16");
+    readonly Option<string?> gpu = new("--gpu") { Description = $"With --device emulator: predict what a step takes on this GPU ({string.Join(", ", GpuLimits.All.Select(limits => limits.Key))}) from some blocks of each launch." };
+    readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run.", 4, 1, 1024);
     readonly Option<bool> forwardOnly = new("--forward-only") { Description = "Leave out backward and AdamW." };
     readonly Option<bool> asJson = new("--json") { Description = "Print one line of JSON instead of tables." };
     readonly Runner runner;
@@ -28,7 +33,7 @@ public sealed class ProfileCommand
     public ProfileCommand(Runner runner)
     {
         this.runner = runner;
-        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson };
+        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson, gpu, sample };
         runner.Bind(Command, Run);
     }
 
@@ -47,8 +52,9 @@ public sealed class ProfileCommand
     {
         bool forward = parsed.GetValue(forwardOnly), onlyJson = parsed.GetValue(asJson);
         int threads = runner.Threads(parsed);
+        if (parsed.GetValue(gpu) is { } key) return Forecast(parsed, key, threads);
         using var device = runner.OpenDevice(parsed);
-        var type = parsed.GetValue(precision) == "bf16" ? DType.BF16 : DType.F32;
+        var type = Type(parsed);
         int size = parsed.GetValue(batch);
         var timed = onlyJson ? null : new TimedOps(device);
         using var step = new ProfiledStep((IOps?)timed ?? device, Shape(parsed.GetValue(shape)!), type, parsed.GetValue(latent), size, forward);
@@ -85,6 +91,24 @@ public sealed class ProfileCommand
         };
         if (onlyJson) runner.Console.Line(line.ToJsonString(json));
         else runner.Console.Line(FormattableString.Invariant($"{median:F4} s a step (fastest {times[0]:F4}), {size / median:F3} images/s, peak memory {Memory.PeakResidentBytes() >> 20} MiB"));
+        return ExitCode.Done;
+    }
+
+    DType Type(ParseResult parsed) => parsed.GetValue(precision) switch { "fp16" => DType.F16, "bf16" => DType.BF16, _ => DType.F32 };
+
+    // One step is enough: its launches are counted, not timed.
+    int Forecast(ParseResult parsed, string key, int threads)
+    {
+        if (parsed.GetValue(runner.Common.Device) != DeviceName.Emulator) throw new ConfigException($"--gpu {key} predicts from counters, which need --device emulator");
+        var limits = GpuLimits.All.FirstOrDefault(known => known.Key == key)
+            ?? throw new ConfigException($"--gpu {key}: must be one of {string.Join(", ", GpuLimits.All.Select(known => known.Key))}");
+        int size = parsed.GetValue(batch), side = parsed.GetValue(latent);
+        using var forecast = new GpuForecast(limits, Type(parsed), threads, parsed.GetValue(sample));
+        using var step = new ProfiledStep(forecast.Ops, Shape(parsed.GetValue(shape)!), Type(parsed), side, size, parsed.GetValue(forwardOnly), valuesMatter: false);
+        forecast.Reset();
+        step.Run();
+        if (parsed.GetValue(asJson)) runner.Console.Line(ForecastTable.Json(forecast, size).ToJsonString(json));
+        else ForecastTable.Print(runner.Console, forecast, size, side, parsed.GetValue(shape) == "sd2");
         return ExitCode.Done;
     }
 }

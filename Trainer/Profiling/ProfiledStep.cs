@@ -28,11 +28,12 @@ public sealed class ProfiledStep : IDisposable
     /// <param name="latent">Height and width of the latents.</param>
     /// <param name="batch">Samples of a step.</param>
     /// <param name="forwardOnly">Whether backward and AdamW are left out.</param>
-    public ProfiledStep(IOps ops, UNetConfig config, DType type, int latent, int batch, bool forwardOnly)
+    /// <param name="valuesMatter">Whether weights are drawn; where a step is only counted they need not be.</param>
+    public ProfiledStep(IOps ops, UNetConfig config, DType type, int latent, int batch, bool forwardOnly, bool valuesMatter = true)
     {
         (this.ops, this.type, this.latent, this.batch, this.forwardOnly) = (ops, type, latent, batch, forwardOnly);
         unet = new UNet(config, ops, type, training: !forwardOnly);
-        unet.Parameters.Initialize(17);
+        if (valuesMatter) unet.Parameters.Initialize(17);
         losses = ops.Arena.Rent(DType.F32, batch);
         weights = ops.Arena.Rent(DType.F32, batch);
         ops.Fill(1, weights);
