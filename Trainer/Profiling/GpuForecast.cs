@@ -148,8 +148,7 @@ public sealed class GpuForecast : IDisposable
             ref var kernel = ref CollectionsMarshal.GetValueRefOrAddDefault(operation.byKernel, count.Kernel, out _);
             kernel ??= new KernelForecast(count.Kernel);
             images.TryGetValue(count.Kernel, out var image);
-            // what the machine code has more than PTX, or less: address arithmetic, fused or split instructions
-            double issued = image is null || count.PtxInstructions == 0 ? count.Instructions : count.Instructions * image.Instructions / count.PtxInstructions;
+            double issued = count.Issued(image?.Instructions ?? 0);
             var work = new KernelWork
             {
                 Name = count.Kernel, Blocks = count.Grid.Count, Threads = (int)count.Block.Count, Registers = image?.Registers ?? 32, SharedBytes = count.SharedBytes,

@@ -23,7 +23,7 @@ public sealed record LaunchCount
     /// <summary>Blocks that were run.</summary>
     public required long BlocksRun { get; init; }
 
-    /// <summary>Instructions of the kernel's text, as PTX; the machine code's number divided by it turns PTX counts into issued ones.</summary>
+    /// <summary>Instructions of the kernel's text, as PTX.</summary>
     public required int PtxInstructions { get; init; }
 
     /// <summary>Warp instructions, as PTX, without moves that machine code does not have.</summary>
@@ -66,4 +66,12 @@ public sealed record LaunchCount
 
     /// <summary>Bytes written to device memory: each sector once a launch.</summary>
     public double DramWritten { get; init; }
+
+    /// <summary>
+    /// Warp instructions that the machine code issues: those of PTX, times the ratio of the texts where the machine code is
+    /// shorter. Where it is longer, loops have been unrolled, which adds text and no work.
+    /// </summary>
+    /// <param name="machineInstructions">Instructions of the kernel's machine code; 0 where it is not known.</param>
+    public double Issued(int machineInstructions) => machineInstructions == 0 || PtxInstructions == 0 ? Instructions
+        : Instructions * Math.Min(1, (double)machineInstructions / PtxInstructions);
 }

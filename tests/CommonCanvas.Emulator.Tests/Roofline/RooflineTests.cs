@@ -25,6 +25,7 @@ public class RooflineTests
     /// <summary>TFLOP/s of the data sheets.</summary>
     [Theory]
     [InlineData("a100", 312, 19.5)]
+    [InlineData("a6000", 154.8, 38.7)]
     [InlineData("l40s", 366, 91.6)]
     [InlineData("rtx4090", 165, 82.6)]
     public void Peaks_are_the_data_sheets(string gpu, double tensor, double fp32)
@@ -68,7 +69,7 @@ public class RooflineTests
     public void A_kernel_that_does_not_fit_and_an_unknown_GPU_are_refused()
     {
         Assert.Contains("shared memory", Assert.Throws<ArgumentException>(() => RooflineModel.Predict(Work(1) with { SharedBytes = 200 << 10 }, A100)).Message);
-        Assert.Contains("a100, h100, l40s, rtx4090", Assert.Throws<ArgumentException>(() => GpuLimits.Find("gtx")).Message);
+        Assert.Contains("a100, h100, a6000, l40s, rtx4090", Assert.Throws<ArgumentException>(() => GpuLimits.Find("gtx")).Message);
     }
 
     static KernelWork Work(long blocks) => new() { Name = "k", Blocks = blocks, Threads = 256, Registers = 40, SharedBytes = 0 };
