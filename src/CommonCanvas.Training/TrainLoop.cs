@@ -173,8 +173,15 @@ public sealed class TrainLoop : IDisposable
 
     bool Due(long every) => every > 0 && state.Step % every == 0;
 
+    // A checkpoint takes an older one's place, so what is saved must be good.
     void Save()
     {
+        var parameters = step.Parameters;
+        if (ops.CountNonFinite(parameters.Master) > 0)
+        {
+            var bad = parameters.All.First(p => ops.CountNonFinite(p.Slice(parameters.Master)) > 0);
+            throw new NonFiniteException(state.Step, $"the update left {bad.Name} not finite", lastSaved);
+        }
         string path = store.Save(state);
         lastSaved = state.Step;
         progress.Saved(state.Step, path);

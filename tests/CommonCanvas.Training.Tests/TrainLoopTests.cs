@@ -144,6 +144,20 @@ public sealed class TrainLoopTests : IDisposable
     }
 
     [Fact]
+    public void Weights_that_are_not_finite_are_not_saved_over_good_ones()
+    {
+        string name = folder["bad"];
+        TinyRun? run = null;
+        var progress = new RecordingProgress
+        {
+            OnStep = report => { if (report.Step == 6) run!.UNet.Parameters["conv_out.weight"].Slice(run.UNet.Parameters.Master).Span<float>()[0] = float.PositiveInfinity; },
+        };
+        using (run = new TinyRun(cache, name, 12, s => s with { KeepLast = 1 }, progress: progress))
+            Assert.Contains("step 6: the update left conv_out.weight not finite; the checkpoint of step 3 is good", Assert.Throws<NonFiniteException>(() => run.Loop.Run()).Message);
+        Assert.Equal([3], new CheckpointStore(name).Steps);
+    }
+
+    [Fact]
     public void An_overflow_under_loss_scaling_skips_the_step_and_goes_on()
     {
         var progress = new RecordingProgress();
