@@ -34,7 +34,7 @@ sealed class ModelConfig
 
     internal static ModelConfig Parse(byte[] json, string path)
     {
-        using var document = StrictJson.Parse(json, path);
+        using var document = StrictJson.Parse(QuotePythonNumbers(json), path);
         var config = new ModelConfig(path);
         try
         {
@@ -45,6 +45,32 @@ sealed class ModelConfig
             throw new InvalidDataException($"{path} is not valid JSON: {e.Message}", e);
         }
         return config;
+    }
+
+    /// <summary>
+    /// Python writes numbers that JSON does not have (diffusers' DPMSolver: <c>"lambda_min_clipped": -Infinity</c>). As texts
+    /// they are refused where a number counts, and pass where the key has no effect.
+    /// </summary>
+    static byte[] QuotePythonNumbers(byte[] json)
+    {
+        if (json.AsSpan().IndexOf("Infinity"u8) < 0 && json.AsSpan().IndexOf("NaN"u8) < 0) return json;
+        var quoted = new List<byte>(json.Length + 16);
+        bool text = false;
+        for (int i = 0; i < json.Length; i++)
+        {
+            var rest = json.AsSpan(i);
+            int length = text ? 0 : rest.StartsWith("-Infinity"u8) ? 9 : rest.StartsWith("Infinity"u8) ? 8 : rest.StartsWith("NaN"u8) ? 3 : 0;
+            if (length > 0)
+            {
+                quoted.AddRange([(byte)'"', .. rest[..length], (byte)'"']);
+                i += length - 1;
+                continue;
+            }
+            quoted.Add(json[i]);
+            if (json[i] == '"') text = !text;
+            else if (text && json[i] == '\\' && i + 1 < json.Length) quoted.Add(json[++i]);
+        }
+        return [.. quoted];
     }
 
     /// <summary>A whole number within bounds; null is the default too.</summary>

@@ -57,7 +57,7 @@ public sealed record SchedulerConfig
         string name = json.Choice("_class_name", "DDIMScheduler", "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "EulerDiscreteScheduler",
             "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LMSDiscreteScheduler");
         bool ddim = name == "DDIMScheduler", clips = ddim || name == "DDPMScheduler";
-        json.Only("null", "trained_betas");
+        json.Only("null", "trained_betas", "shift_terminal");
         json.Only("false", "thresholding", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas", "use_lu_lambdas", "euler_at_final");
         // Settings of the sampler alone: which one runs, and how, is chosen when sampling.
         json.Ignore("skip_prk_steps", "variance_type", "dynamic_thresholding_ratio", "sample_max_value", "interpolation_type", "timestep_type", "sigma_min", "sigma_max",

@@ -66,6 +66,25 @@ public sealed class ModelConfigTests : IDisposable
         Assert.True(ClipTextConfig.From(ModelConfig.Parse("{}"u8.ToArray(), "a")).QuickGelu);
     }
 
+    // As diffusers writes them: keys of newer versions, and a number that JSON does not have.
+    [Theory]
+    [InlineData("""{"_class_name":"DPMSolverMultistepScheduler","lambda_min_clipped":-Infinity,"use_lu_lambdas":false,"solver_order":2,"steps_offset":1,"timestep_spacing":"leading"}""")]
+    [InlineData("""{"_class_name":"UniPCMultistepScheduler","shift_terminal":null,"sigma_min":null,"disable_corrector":[],"solver_p":null,"steps_offset":1,"timestep_spacing":"leading"}""")]
+    [InlineData("""{"_class_name":"EulerDiscreteScheduler","final_sigmas_type":"zero","timestep_type":"discrete","steps_offset":1,"timestep_spacing":"leading"}""")]
+    [InlineData("""{"_class_name":"PNDMScheduler","skip_prk_steps":true,"set_alpha_to_one":false,"steps_offset":1,"clip_sample":false}""")]
+    public void Schedulers_of_other_samplers_are_read(string json)
+    {
+        var schedule = SchedulerConfig.From(ModelConfig.Parse(Encoding.UTF8.GetBytes(json), "a"));
+        Assert.Equal((1, "leading"), (schedule.StepsOffset, schedule.TimestepSpacing));
+    }
+
+    [Theory]
+    [InlineData("""{"beta_end":NaN}""", "beta_end = \"NaN\"")]
+    [InlineData("""{"beta_start":-Infinity,"_note":"\\\" Infinity"}""", "beta_start = \"-Infinity\"")]
+    [InlineData("""{"beta_start":InfinityNaN}""", "JSON")]
+    public void Numbers_that_are_none_are_refused_where_they_count(string json, string part) =>
+        Assert.Contains(part, Assert.Throws<InvalidDataException>(() => SchedulerConfig.From(ModelConfig.Parse(Encoding.UTF8.GetBytes(json), "a"))).Message, StringComparison.Ordinal);
+
     [Fact]
     public void One_error_lists_everything_that_is_not_supported()
     {
