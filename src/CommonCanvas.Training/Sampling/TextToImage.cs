@@ -18,7 +18,7 @@ public sealed record SampleRequest
     /// <summary>Sampling steps.</summary>
     public int Steps { get; init; } = 50;
 
-    /// <summary>Classifier-free guidance (Ho and Salimans); 1 is none and takes half the time.</summary>
+    /// <summary>Classifier-free guidance (Ho and Salimans); 1 or less is none and takes half the time.</summary>
     public double Guidance { get; init; } = 7.5;
 
     /// <summary>Decides the starting noise: picture i of a seed starts the same whatever else is asked for.</summary>
@@ -126,7 +126,7 @@ public sealed class TextToImage(IOps ops, UNet unet, AutoencoderKL autoencoder, 
     {
         var sampler = SamplerFactory.Create(request.Sampler, scheduler, request.Steps);
         for (int i = 0; i < sample.Length; i++) sample[i] *= sampler.InitialNoiseSigma;
-        bool guided = request.Guidance != 1;
+        bool guided = request.Guidance > 1;
         var texts = request.Prompts.Skip(start).Take(count);
         var text = EncodeText(guided ? [.. Enumerable.Repeat(request.Negative, count), .. texts] : [.. texts]);
         int rows = guided ? 2 * count : count, channels = unet.Config.InChannels, size = sample.Length / count;
