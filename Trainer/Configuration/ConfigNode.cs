@@ -84,7 +84,7 @@ public abstract record ConfigNode(string Place)
         Scalar { Text: "true" } => System.Text.Json.Nodes.JsonValue.Create(true),
         Scalar { Text: "false" } => System.Text.Json.Nodes.JsonValue.Create(false),
         Scalar s when long.TryParse(s.Text, CultureInfo.InvariantCulture, out long whole) => System.Text.Json.Nodes.JsonValue.Create(whole),
-        Scalar s when double.TryParse(s.Text, CultureInfo.InvariantCulture, out double real) => System.Text.Json.Nodes.JsonValue.Create(real),
+        Scalar s when double.TryParse(s.Text, CultureInfo.InvariantCulture, out double real) && double.IsFinite(real) => System.Text.Json.Nodes.JsonValue.Create(real),
         Scalar s => System.Text.Json.Nodes.JsonValue.Create(s.Text),
         _ => throw new InvalidOperationException(),
     };

@@ -34,6 +34,23 @@ public sealed class CheckpointTests : IDisposable
         Assert.True(new CheckpointStore(folder["run"]).Restore(State(run), _ => { }));
     }
 
+    // A checksum stands over every byte, so a damaged one is never read.
+    [Fact, Trait("Category", "Fuzz")]
+    public void Damaged_checkpoints_are_never_read()
+    {
+        using var run = new TinyRun(cache, folder["run"], 3);
+        run.Loop.Run();
+        string path = new CheckpointStore(folder["run"]).PathOf(3);
+        string[] names = ["state.json", "checksums.txt"];
+        byte[][] originals = [.. names.Select(n => File.ReadAllBytes(Path.Combine(path, n)))];
+        Mutator.Run(originals, 200, (bytes, which) =>
+        {
+            for (int i = 0; i < names.Length; i++) File.WriteAllBytes(Path.Combine(path, names[i]), i == which ? bytes : originals[i]);
+            Checkpoint.Verify(path);
+            Assert.Equal(originals[which], bytes);
+        }, e => e is InvalidDataException && e.Message.Contains("is damaged", StringComparison.Ordinal));
+    }
+
     // A real full disk, where the test may make a small one.
     [Fact]
     public void A_full_disk_is_a_clear_error_and_the_earlier_checkpoint_is_whole()
