@@ -1,4 +1,6 @@
+using System.Text;
 using CommonCanvas.Emulator.Ptx;
+using CommonCanvas.Tests;
 
 namespace CommonCanvas.Emulator.Tests;
 
@@ -42,6 +44,27 @@ public class PtxParserTests
 
     static readonly PtxModule Module = PtxParser.Parse(Text);
     static readonly PtxKernel Kernel = Module.Kernels["Scale"];
+
+    [Fact, Trait("Category", "Fuzz")]
+    public void Damaged_texts_are_refused_or_read() => Mutator.Run([Encoding.ASCII.GetBytes(Text)], 1000,
+        (bytes, _) => PtxParser.Parse(Encoding.Latin1.GetString(bytes)), e => e is PtxSyntaxException && e.Message.StartsWith("PTX line ", StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData(".version seven")]
+    [InlineData(".global .align 0 .b8 a;")]
+    [InlineData(".global .b8 a[18446744073709551615];")]
+    [InlineData(".global .b8 a[99999][99999] = {1};")]
+    [InlineData(".global .b8 a[02000000000000000000000];")]
+    [InlineData(".entry K() { .reg .f32 %f<4000000000>; }")]
+    [InlineData(".entry K() { } .entry K() { }")]
+    [InlineData(".entry K() { .shared .b8 a; .shared .b8 a; }")]
+    [InlineData(".entry K() { add ")]
+    [InlineData(".file")]
+    public void Hostile_texts_are_refused_with_their_line(string text) => Assert.StartsWith("PTX line 1: ", Assert.Throws<PtxSyntaxException>(() => PtxParser.Parse(text)).Message);
+
+    [Fact]
+    public void Braces_in_braces_do_not_fill_the_stack() =>
+        Assert.Throws<PtxSyntaxException>(() => PtxParser.Parse(".entry K() { mov.b32 %r1, " + new string('{', 1_000_000)));
 
     [Fact]
     public void The_module_has_its_head_files_and_variables()

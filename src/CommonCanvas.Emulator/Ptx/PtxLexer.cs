@@ -123,7 +123,7 @@ public static class PtxLexer
         bits = 0;
         foreach (char digit in digits)
         {
-            if (digit is < '0' or > '7') return false;
+            if (digit is < '0' or > '7' || bits >> 61 != 0) return false;
             bits = bits * 8 + (ulong)(digit - '0');
         }
         return true;

@@ -8,6 +8,8 @@ public sealed partial class PtxParser
     /// </summary>
     sealed class Body(PtxParser parser, PtxKernel kernel)
     {
+        const int MaxRegisters = 1 << 20;
+
         readonly List<Dictionary<string, PtxRegister>> scopes = [[]];
         PtxLocation location;
         int scopeCount;
@@ -64,13 +66,13 @@ public sealed partial class PtxParser
                     int shared = kernel.SharedBytes;
                     var variable = parser.Variable(ref shared);
                     kernel.SharedBytes = shared;
-                    kernel.Shared.Add(variable.Name, variable);
+                    if (!kernel.Shared.TryAdd(variable.Name, variable)) throw parser.Unexpected($"one variable {variable.Name} before this");
                     break;
                 case ".local":
                     int local = kernel.LocalBytes;
                     variable = parser.Variable(ref local);
                     kernel.LocalBytes = local;
-                    kernel.Local.Add(variable.Name, variable);
+                    if (!kernel.Local.TryAdd(variable.Name, variable)) throw parser.Unexpected($"one variable {variable.Name} before this");
                     break;
                 case ".loc": Location(); break;
                 case ".pragma": parser.at++; parser.Expect(";"); break;
@@ -93,7 +95,7 @@ public sealed partial class PtxParser
                 else
                 {
                     parser.at++;
-                    int count = (int)parser.Take().Bits;
+                    int count = parser.Integer(0, MaxRegisters);
                     parser.Expect(">");
                     for (int i = 0; i < count; i++) Declare(name + i, type);
                 }
@@ -103,6 +105,7 @@ public sealed partial class PtxParser
 
         void Declare(string name, string type)
         {
+            if (kernel.Registers.Count == MaxRegisters) throw parser.Unexpected($"at most {MaxRegisters} registers before this");
             string unique = scopes.Count == 1 ? name : $"{name}#{scopeCount}";
             var register = new PtxRegister(unique, type, kernel.Registers.Count);
             kernel.Registers.Add(register);
@@ -182,6 +185,7 @@ public sealed partial class PtxParser
             var elements = new List<PtxOperand>();
             while (!parser.Now.Is('}'))
             {
+                if (parser.Now.Is('{')) throw parser.Unexpected("an element of a vector");
                 elements.Add(Operand());
                 if (parser.Now.Is(',')) parser.at++;
             }

@@ -13,13 +13,17 @@ public sealed partial class PtxParser
     readonly HashSet<string> externShared = [];
     int at;
 
+    /// <summary>Most bytes of variables in a space, and of initial values: a short text must not ask for gigabytes.</summary>
+    const int MaxBytes = 1 << 28;
+
     PtxParser(string text) => tokens = PtxLexer.Read(text);
 
     /// <summary>Parses a PTX text.</summary>
     /// <exception cref="PtxSyntaxException">With the line.</exception>
     public static PtxModule Parse(string text) => new PtxParser(text).Module();
 
-    PtxToken Now => tokens[at];
+    // The last token is the end, and stays the one at hand.
+    PtxToken Now => tokens[Math.Min(at, tokens.Count - 1)];
 
     PtxModule Module()
     {
@@ -28,7 +32,11 @@ public sealed partial class PtxParser
         {
             switch (Now.Text)
             {
-                case ".version": at++; module.Version = Version.Parse(Take().Text); break;
+                case ".version":
+                    at++;
+                    module.Version = Version.TryParse(Now.Text, out var version) ? version : throw Unexpected("a version");
+                    at++;
+                    break;
                 case ".target": at++; module.Target = Take().Text; SkipLine(); break;
                 case ".address_size": at += 2; break;
                 case ".file": File(); break;
@@ -85,15 +93,15 @@ public sealed partial class PtxParser
             var numbers = new List<int>();
             while (Now.Kind == PtxTokenKind.Number || Now.Is(','))
             {
-                if (Now.Kind == PtxTokenKind.Number) numbers.Add((int)Now.Bits);
-                at++;
+                if (Now.Kind == PtxTokenKind.Number) numbers.Add(Integer(1, 1 << 20));
+                else at++;
             }
-            if (directive is ".maxntid" or ".reqntid") kernel.MaxThreads = numbers.Aggregate(1, (a, b) => a * b);
+            if (directive is ".maxntid" or ".reqntid") kernel.MaxThreads = (int)Math.Min(int.MaxValue, numbers.Aggregate(1.0, (a, b) => a * b));
             else if (directive is not (".minnctapersm" or ".maxnreg" or ".pragma")) throw Unexpected("a directive of a kernel");
         }
         at++;
         new Body(this, kernel).Parse();
-        module.Kernels.Add(kernel.Name, kernel);
+        if (!module.Kernels.TryAdd(kernel.Name, kernel)) throw Unexpected($"one kernel {kernel.Name}");
     }
 
     void SkipFunction()
@@ -124,7 +132,7 @@ public sealed partial class PtxParser
         while (Now.Text.StartsWith('.'))
         {
             string word = Word();
-            if (word == ".align") alignment = (int)Take().Bits;
+            if (word == ".align") alignment = Integer(1, 1024);
             else if (word is ".v2") vector = 2;
             else if (word is ".v4") vector = 4;
             else if (word is ".ptr" or ".global") continue;
@@ -132,18 +140,19 @@ public sealed partial class PtxParser
         }
         if (elementBytes == 0) throw Unexpected("a type");
         string name = Word();
-        long count = vector;
+        long bytes = vector * elementBytes;
         while (Now.Is('['))
         {
             at++;
-            count *= Now.Is(']') ? 0 : (long)Take().Bits;
+            bytes *= Now.Is(']') ? 0 : Integer(0, MaxBytes);
+            if (bytes > MaxBytes) throw Unexpected($"an array of at most {MaxBytes} bytes before this");
             Expect("]");
         }
-        if (count * elementBytes > int.MaxValue) throw Unexpected("an array that fits into memory");
         if (alignment == 0) alignment = elementBytes * vector;
-        int offset = (spaceBytes + alignment - 1) / alignment * alignment;
-        spaceBytes = offset + (int)count * elementBytes;
-        return new PtxVariable(name, offset, (int)count * elementBytes, alignment);
+        long offset = (spaceBytes + alignment - 1) / alignment * alignment;
+        if (offset + bytes > MaxBytes) throw Unexpected($"variables of at most {MaxBytes} bytes before this");
+        spaceBytes = (int)(offset + bytes);
+        return new PtxVariable(name, (int)offset, (int)bytes, alignment);
     }
 
     int elementBytes;
@@ -152,7 +161,7 @@ public sealed partial class PtxParser
     {
         var data = new byte[bytes];
         int element = elementBytes, position = 0, depth = 0;
-        Span<byte> value = stackalloc byte[8];
+        Span<byte> value = stackalloc byte[16];
         do
         {
             if (Now.Is('{')) { depth++; at++; }
@@ -176,6 +185,12 @@ public sealed partial class PtxParser
         var token = Take();
         if (token.Kind != PtxTokenKind.Number) throw new PtxSyntaxException(token.Line, $"a number is expected, not '{token.Text}'");
         return new PtxImmediateOperand(negative ? (ulong)-(long)token.Bits : token.Bits, token.NumberKind);
+    }
+
+    int Integer(int least, int most)
+    {
+        if (Now.Kind != PtxTokenKind.Number || Now.NumberKind != 'i' || Now.Bits < (ulong)least || Now.Bits > (ulong)most) throw Unexpected($"a number from {least} to {most}");
+        return (int)tokens[at++].Bits;
     }
 
     string Word()
