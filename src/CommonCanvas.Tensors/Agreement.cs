@@ -43,6 +43,10 @@ static class Agreement
     }
 
     /// <summary>The first element that differs by more than the tolerance, or -1; infinities and not-a-number must be the same.</summary>
+    public static int FirstDifference(DType type, ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, long terms) =>
+        FirstDifference(type, expected, actual, terms, RootMeanSquare(expected));
+
+    /// <summary>The same with another measure of the partial sums than the result's root mean square.</summary>
     public static int FirstDifference(DType type, ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, long terms, double rms)
     {
         for (int i = 0; i < expected.Length; i++)
