@@ -57,9 +57,9 @@ static class Checkpoint
     {
         string path = Path.Combine(folder, ChecksumFile);
         if (!File.Exists(path)) throw Damaged(folder, $"{ChecksumFile} is missing");
-        string[] lines = File.ReadAllText(path).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        if (lines.Length < 2 || lines[^1] != Own(lines[..^1])) throw Damaged(folder, $"{ChecksumFile} does not match its own checksum");
-        foreach (string line in lines[..^1])
+        string[] lines = File.ReadAllText(path).Split('\n');
+        if (lines.Length < 3 || lines[^1].Length > 0 || lines[^2] != Own(lines[..^2])) throw Damaged(folder, $"{ChecksumFile} does not match its own checksum");
+        foreach (string line in lines[..^2])
         {
             string[] parts = line.Split(' ', 3);
             string file = Path.Combine(folder, parts[2]);
