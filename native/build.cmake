@@ -24,7 +24,7 @@ if(failed)
   message(FATAL_ERROR "no C++ compiler works here; ${build}/configure.log says what CMake found")
 endif()
 
-execute_process(COMMAND "${CMAKE_COMMAND}" --build "${build}" --config Release RESULT_VARIABLE failed)
+execute_process(COMMAND "${CMAKE_COMMAND}" --build "${build}" --config Release --target commoncanvas_native RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "native/ does not compile")
 endif()
