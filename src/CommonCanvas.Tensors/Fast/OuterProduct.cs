@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace CommonCanvas.Tensors;
 
@@ -28,6 +29,9 @@ internal unsafe struct OuterProduct
 
     /// <summary>Steps of the micro-kernel.</summary>
     public readonly nint Steps => (K + RowsPerStep - 1) / RowsPerStep;
+
+    /// <summary>The first row of C in tile <paramref name="t"/> of <paramref name="height"/> rows: the last tile ends with C, over rows of the one before.</summary>
+    public readonly nint TileStart(nint t, int height) => Math.Max(0, Math.Min(t * height, M - height));
 }
 
 /// <summary>
@@ -77,11 +81,12 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
                 PackPanel(ref p, addresses, n0, columns, length, panel);
                 for (nint t = tile0; t < tile1; t++)
                 {
-                    float* a = p.Packed + (t * steps + step) * MR;
+                    nint width = p.Segments * p.N, done = t * MR - p.TileStart(t, MR), rows = Math.Min(MR, p.M - t * MR);
+                    float* a = p.Packed + (t * steps + step) * MR, c = p.C + t * MR * width + segment * p.N + n0;
+                    Prefetch(c, rows, width);
                     if (p.Pairs) NativeKernels.Outer(length, a, MR, panel, tile);
                     else MicroKernels<TV, S>.Outer(length, a, MR, panel, tile);
-                    nint width = p.Segments * p.N;
-                    Accumulate(tile, Math.Min(MR, p.M - t * MR), columns, p.C + t * MR * width + segment * p.N + n0, width);
+                    Accumulate(tile + done * NR, rows, columns, c, width);
                 }
             }
         }
@@ -95,10 +100,10 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
         for (nint unit = unit0; unit < unit1; unit++)
         {
             nint t = unit % tiles, step = unit / tiles * KBlock, k0 = step * p.RowsPerStep, length = Math.Min(KBlock * p.RowsPerStep, p.K - k0);
-            nint from = k0 * p.M + t * MR;
+            nint m0 = p.TileStart(t, MR), from = k0 * p.M + m0;
             float* to = p.Packed + (t * steps + step) * MR;
-            if (p.Pairs) PairPacking.Outer((ushort*)p.A + from, p.M, p.M - t * MR, length, to);
-            else Packing<TV, S>.Outer((float*)p.A + from, p.M, p.M - t * MR, length, to);
+            if (p.Pairs) PairPacking.Outer((ushort*)p.A + from, p.M, p.M - m0, length, to);
+            else Packing<TV, S>.Outer((float*)p.A + from, p.M, p.M - m0, length, to);
         }
     }
 
@@ -117,6 +122,15 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
             for (nint k = 0; k < length; k++) PairPacking.Row((ushort*)addresses[2 * k] + n0, (ushort*)addresses[2 * k + 1] + n0, columns, panel + k * NR);
         else
             for (nint k = 0; k < length; k++) Packing<TV, S>.Row((float*)addresses[k] + n0, columns, panel + k * NR);
+    }
+
+    /// <summary>Rows of C that are on their way while the micro-kernel runs: they are far apart, and large gradients lie in memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Prefetch(float* c, nint rows, nint stride)
+    {
+        if (!Sse.IsSupported) return;
+        for (nint r = 0; r < rows; r++, c += stride)
+            for (int line = 0; line < NR; line += 16) Sse.Prefetch0(c + line);
     }
 
     /// <summary>c += tile.</summary>
