@@ -2,10 +2,10 @@ namespace CommonCanvas.Tensors.Tests;
 
 public abstract class LinearTests(TestDevice device) : OpTests(device)
 {
-    /// <summary>Rows, inputs, outputs: one row, one token, none a multiple of a tile, some of many tiles.</summary>
+    /// <summary>Rows, inputs, outputs: one row, one token, none a multiple of a tile, some of many tiles, one of several blocks of rows.</summary>
     public static TheoryData<int, int, int> Sizes => new()
     {
-        { 1, 1, 1 }, { 1, 7, 5 }, { 2, 16, 16 }, { 3, 33, 17 }, { 77, 40, 24 }, { 64, 64, 64 }, { 231, 19, 70 }, { 130, 200, 35 }, { 5, 320, 321 },
+        { 1, 1, 1 }, { 1, 7, 5 }, { 2, 16, 16 }, { 3, 33, 17 }, { 77, 40, 24 }, { 64, 64, 64 }, { 231, 19, 70 }, { 130, 200, 35 }, { 5, 320, 321 }, { 1101, 10, 40 },
     };
 
     [Theory, MemberData(nameof(Sizes))]
