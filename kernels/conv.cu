@@ -10,19 +10,20 @@
 // TRAFFIC: as linear.cu; a pixel's repetitions for the taps come from L2
 // NEEDS:   ConvForward128x128: 128 threads, 248 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForward256x64: 128 threads, 255 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward96x128: 128 threads, 208 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward96x128: 128 threads, 208 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForward64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForwardUnaligned: 128 threads, 152 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForwardSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvForwardSimtUnaligned: 64 threads, 192 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardInput128x128: 128 threads, 240 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInput256x64: 128 threads, 255 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput96x128: 128 threads, 208 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput96x128: 128 threads, 208 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInput64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInputUnaligned: 128 threads, 144 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInputSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardInputSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardWeight128x128: 128 threads, 224 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight96x128: 128 threads, 184 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeight64x256: 128 threads, 232 registers, 61440 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeight64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 136 registers, 24576 bytes of shared memory, sm_75, mma

@@ -83,6 +83,11 @@ WEIGHT(64x256, Tile64x256)
     WEIGHT_BODY(Tile64x256, true);
 }
 
+WEIGHT(96x128, Tile96x128)
+{
+    WEIGHT_BODY(Tile96x128, true);
+}
+
 WEIGHT(64x64, Tile64x64)
 {
     WEIGHT_BODY(Tile64x64, true);

@@ -14,9 +14,8 @@
 // 8 i + 7 give the rows of the i-th; `outer` and `inner` say which half of the rows (m or n) and of k that one is.
 template <Major major, int Extent, int Depth, int Pieces> struct Fragments
 {
-    static constexpr int Columns = (major == AlongK ? Depth : Extent) / Lanes;
+    static constexpr int Columns = power_of_two_from((major == AlongK ? Depth : Extent) / Lanes);
     static constexpr int Steps = Depth / 16;
-    static constexpr int Bytes = Extent * Depth * (int)sizeof(storage);
 
     word offset[major == AlongK ? Steps : Pieces]; // the swizzle mixes the column with the line, so each column has its own
 
@@ -47,7 +46,7 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
     static constexpr int M = TileM, N = TileN, K = 32, Stages = 3, Blocks = BlocksPerMultiprocessor;
     static constexpr int WarpsM = M / WarpM, WarpsN = N / WarpN, Threads = WarpsM * WarpsN * 32;
     static constexpr int PiecesM = WarpM / 16, PiecesN = WarpN / 16;
-    static constexpr int BytesA = M * K * (int)sizeof(storage), BytesB = N * K * (int)sizeof(storage), StageBytes = BytesA + BytesB;
+    static constexpr int BytesA = power_of_two_from(M) * K * (int)sizeof(storage), BytesB = power_of_two_from(N) * K * (int)sizeof(storage), StageBytes = BytesA + BytesB;
     static constexpr int StagingRows = WarpM % 32 == 0 ? 32 : 16, StagingStride = WarpN + 8; // numbers; 8 more than a multiple of 32 spread 4 rows over all banks
     static_assert(Threads / 32 * StagingRows * StagingStride * 4 <= Stages * StageBytes, "the ring's memory holds the staged rows");
 
@@ -60,6 +59,7 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
 #pragma unroll
         for (int pass = 0; pass < Repeat; pass++) first[pass] = tile + swizzle<Columns>(fetch.line + pass * Fetch::Step, fetch.column);
         fetch.seek(k);
+        if (Fetch::Used < Columns && fetch.column >= Fetch::Used) return;
 #pragma unroll
         for (int pass = 0; pass < Fetch::Passes; pass++)
         {

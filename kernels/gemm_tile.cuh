@@ -2,12 +2,15 @@
 #pragma once
 #include "gemm_operand.cuh"
 
+__host__ __device__ constexpr int power_of_two_from(int n) { return n <= 1 ? 1 : 2 * power_of_two_from((n + 1) / 2); }
+
 // A tile of `Extent` rows (of m or n) by `Depth` of k, fetched by `Threads` threads in `Passes` of 16 bytes each. In shared
-// memory its lines are `Columns` pieces of 16 bytes wide, k along them or across them as in the operand.
+// memory its lines are `Columns` pieces of 16 bytes wide, k along them or across them as in the operand; a power of two, for the
+// swizzle's sake, of which `Used` are fetched.
 template <Major major, typename Operand, int Extent, int Depth, int Threads> struct TileFetch
 {
     static constexpr int Lines = major == AlongK ? Extent : Depth;
-    static constexpr int Columns = (major == AlongK ? Depth : Extent) / Lanes;
+    static constexpr int Used = (major == AlongK ? Depth : Extent) / Lanes, Columns = power_of_two_from(Used);
     static constexpr int Step = Threads / Columns; // lines from one pass to the next
     static constexpr int Passes = Lines / Step;
     static_assert(Threads % Columns == 0 && Lines % Step == 0, "every pass is full");

@@ -7,19 +7,20 @@
 // TRAFFIC: operands as often as rounds of blocks need them, 8 tiles of m at a time, mostly from L2; result once, shares twice
 // NEEDS:   LinearForward128x128: 128 threads, 240 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForward256x64: 128 threads, 248 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   LinearForward96x128: 128 threads, 200 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearForward96x128: 128 threads, 200 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForward64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForwardUnaligned: 128 threads, 136 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForwardSimt: 64 threads, 224 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearForwardSimtUnaligned: 64 threads, 224 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardInput128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInput256x64: 128 threads, 240 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   LinearBackwardInput96x128: 128 threads, 192 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearBackwardInput96x128: 128 threads, 192 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInput64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInputUnaligned: 128 threads, 136 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInputSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardInputSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardWeight128x128: 128 threads, 216 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearBackwardWeight96x128: 128 threads, 184 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardWeight64x256: 128 threads, 224 registers, 61440 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardWeight64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardWeightUnaligned: 128 threads, 160 registers, 24576 bytes of shared memory, sm_75, mma

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace CommonCanvas.Tensors;
 
 /// <summary>A kernel that computes one tile of a matrix product d[m, n] = sum of a[m, k] b[n, k] in each block.</summary>
@@ -7,8 +9,8 @@ namespace CommonCanvas.Tensors;
 /// <param name="K">Depth that is multiplied at a time.</param>
 /// <param name="Threads">Of a block.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
-/// <param name="CyclesPerDepth">What one k costs a multiprocessor.</param>
-sealed record ProductTile(string Kernel, int M, int N, int K, int Threads, int SharedBytes, double CyclesPerDepth);
+/// <param name="Rate">Multiply-adds of a multiprocessor in a cycle.</param>
+sealed record ProductTile(string Kernel, int M, int N, int K, int Threads, int SharedBytes, double Rate);
 
 /// <summary>The kernels of one product, as <c>gemm_kernels.cuh</c> lists them.</summary>
 sealed class ProductKernels
@@ -20,12 +22,16 @@ sealed class ProductKernels
     public ProductKernels(string file, string name, bool gradient)
     {
         File = file;
-        Tensor = gradient
-            ? [OnTensorCores(name, 128, 128), OnTensorCores(name, 64, 256), OnTensorCores(name, 64, 64)]
-            : [OnTensorCores(name, 128, 128), OnTensorCores(name, 256, 64), OnTensorCores(name, 96, 128), OnTensorCores(name, 64, 64)];
-        TensorUnaligned = [Tensor[^1] with { Kernel = name + "Unaligned", CyclesPerDepth = 20 }];
-        Simt = [new ProductTile(name + "Simt", 64, 64, 16, Threads: 64, SharedBytes: 0, CyclesPerDepth: 90)];
-        SimtUnaligned = [Simt[0] with { Kernel = name + "SimtUnaligned", CyclesPerDepth = 120 }];
+        Tensor =
+        [
+            OnTensorCores(name, 128, 128, rate: 920),
+            gradient ? OnTensorCores(name, 64, 256, rate: 920) : OnTensorCores(name, 256, 64, rate: 920),
+            OnTensorCores(name, 96, 128, rate: 900),
+            OnTensorCores(name, 64, 64, rate: 600),
+        ];
+        TensorUnaligned = [Tensor[^1] with { Kernel = name + "Unaligned", Rate = 200 }];
+        Simt = [new ProductTile(name + "Simt", 64, 64, 16, Threads: 64, SharedBytes: 0, Rate: 45)];
+        SimtUnaligned = [Simt[0] with { Kernel = name + "SimtUnaligned", Rate = 35 }];
     }
 
     /// <summary>The kernel file.</summary>
@@ -54,14 +60,13 @@ sealed class ProductKernels
         return aligned && type == DType.F32 ? Simt : SimtUnaligned;
     }
 
-    // A multiprocessor of an A100 multiplies and adds 1024 times in a cycle, of which nine tenths can be had, and is given some
-    // 32 bytes in a cycle by the second-level cache. Other GPUs have the same proportions within a factor of two.
-    static ProductTile OnTensorCores(string name, int m, int n)
+    // Rates: a multiprocessor of an A100 multiplies and adds 1024 times in a cycle, of which nine tenths can be had; the
+    // smallest tile spends more on addresses than on products.
+    static ProductTile OnTensorCores(string name, int m, int n, double rate)
     {
-        const int Depth = 32, Stages = 3, StorageBytes = 2, Threads = 128;
-        const double Rate = 920, L2BytesPerCycle = 32;
-        double cycles = Math.Max(m * n / Rate, (m + n) * StorageBytes / L2BytesPerCycle);
-        return new ProductTile($"{name}{m}x{n}", m, n, Depth, Threads, Stages * Depth * (m + n) * StorageBytes, cycles);
+        const int Depth = 32, Stages = 3, Threads = 128;
+        int lines = (int)(BitOperations.RoundUpToPowerOf2((uint)m) + BitOperations.RoundUpToPowerOf2((uint)n));
+        return new ProductTile($"{name}{m}x{n}", m, n, Depth, Threads, Stages * Depth * lines * ProductPlan.OperandBytes, rate);
     }
 }
 
@@ -73,17 +78,23 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
     /// <summary>Least depth of a share, in multiples of the tile's depth: the pipeline wants filling.</summary>
     const int MinSteps = 6;
 
-    /// <summary>What a tile costs beside its multiplications, in cycles: filling the pipeline, and writing the result.</summary>
-    const double StartCycles = 1000, WriteBytesPerCycle = 16;
+    /// <summary>Bytes of an operand's element, where that matters: with tensor cores.</summary>
+    internal const int OperandBytes = 2;
 
-    /// <summary>What the kernel that adds the shares costs, in cycles: its launch, and bytes of shares that a multiprocessor moves.</summary>
-    const double FinishCycles = 3000, ShareBytesPerCycle = 12;
+    /// <summary>Cycles that a tile takes to fill the pipeline, and that a second launch costs.</summary>
+    const double StartCycles = 500, LaunchCycles = 2800;
+
+    /// <summary>Bytes that a multiprocessor gets in a cycle from the second-level cache and from memory, all of them busy, on an A100.</summary>
+    const double L2BytesPerCycle = 33, MemoryBytesPerCycle = 12;
+
+    /// <summary>Share of its rate that a multiprocessor with a single block of four warps keeps: nothing else hides its latencies.</summary>
+    const double RateAlone = 0.7;
 
     /// <summary>
-    /// Chooses the tile and the number of shares of least predicted time. Time is that of the multiprocessor with the most
-    /// blocks: a result of few tiles is cut along the contraction to keep all of them busy, and the last tiles of a result
-    /// that fills them once and a half cost as much as a second time. Tiles of which a multiprocessor cannot hold two are left
-    /// out, but for the last one. The same answer for the same arguments.
+    /// Chooses the tile and the number of shares of least predicted time. Time is what the multiprocessor with the most blocks
+    /// needs for its products (tiles that fill all of them once and a half cost as much as two rounds), or what the operands
+    /// need from the second-level cache, or the shares from memory, whichever is longest, and the adding of shares. Tiles of
+    /// which a multiprocessor cannot hold two are left out, but for the last one. The same answer for the same arguments.
     /// </summary>
     /// <param name="tiles">Candidates, the smallest last.</param>
     /// <param name="m">Rows of the result.</param>
@@ -100,12 +111,18 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
         {
             if (tile != tiles[^1] && 2 * (tile.SharedBytes + SystemBytes) > sharedBytes + SystemBytes) continue;
             long blocks = DivideUp(m, tile.M) * DivideUp(n, tile.N), steps = DivideUp(k, tile.K);
+            double operands = (double)OperandBytes * k * (DivideUp(n, tile.N) * m + DivideUp(m, tile.M) * n) / (L2BytesPerCycle * multiprocessors);
             long most = m * n > int.MaxValue / 2 ? 1 : Math.Clamp(steps / MinSteps, 1, MaxSplits);
             for (int splits = 1; splits <= most; splits++)
             {
-                double block = StartCycles + tile.CyclesPerDepth * tile.K * DivideUp(steps, splits) + (double)tile.M * tile.N * sizeof(float) / WriteBytesPerCycle;
-                double cycles = DivideUp(blocks * splits, multiprocessors) * block;
-                if (splits > 1) cycles += FinishCycles + 2.0 * sizeof(float) * splits * m * n / (multiprocessors * ShareBytesPerCycle);
+                long rounds = DivideUp(blocks * splits, multiprocessors);
+                double products = (double)tile.M * tile.N * tile.K * DivideUp(steps, splits) / (rounds == 1 ? RateAlone * tile.Rate : tile.Rate);
+                double cycles = Math.Max(operands, rounds * (StartCycles + products));
+                if (splits > 1)
+                {
+                    double result = (double)sizeof(float) * m * n / (MemoryBytesPerCycle * multiprocessors);
+                    cycles = Math.Max(cycles, splits * result) + LaunchCycles + (splits + 1) * result;
+                }
                 if (cycles < least) (best, least) = (new ProductPlan(tile, splits), cycles);
             }
         }
