@@ -16,10 +16,14 @@ public abstract class OpTests : IDisposable
 
     protected OpTests(TestDevice device)
     {
+        HasMatrixInstructions = device.HasMatrixInstructions;
         Assert.SkipWhen(device.Missing is not null, device.Missing ?? "");
         leases = [.. device.Threads.Select(device.Lease)];
         devices = [.. leases.Select(lease => lease.Ops)];
     }
+
+    /// <summary>Whether the device multiplies 16-bit storage with matrix instructions.</summary>
+    protected bool HasMatrixInstructions { get; }
 
     /// <summary>The device under test with its first thread count.</summary>
     protected IOps Device => devices[0];
@@ -35,7 +39,11 @@ public abstract class OpTests : IDisposable
     /// Runs on the device, twice and with every thread count, and on the reference. The device's results have the same bits
     /// each time and agree with the reference's within the bound that <see cref="Agreement"/> derives.
     /// </summary>
-    protected void Agree(DType type, int terms, Action<OpRun> operation)
+    /// <param name="type">Type of activations and weights.</param>
+    /// <param name="terms">Length of the longest sum.</param>
+    /// <param name="operation">Runs the operation.</param>
+    /// <param name="roundsOperands">Whether a device with matrix instructions rounds intermediate results to the type.</param>
+    protected void Agree(DType type, int terms, Action<OpRun> operation, bool roundsOperands = false)
     {
         using var expected = new OpRun(reference, type);
         operation(expected);
@@ -49,7 +57,7 @@ public abstract class OpTests : IDisposable
                     foreach (string name in expected.Outputs)
                     {
                         byte[] bits = actual.Bits(name);
-                        if (first.TryAdd(name, bits)) AssertClose(name, actual[name], expected.Read(name), actual.Read(name), terms);
+                        if (first.TryAdd(name, bits)) AssertClose(name, actual[name], expected.Read(name), actual.Read(name), terms, roundsOperands && type.IsReduced() && actual[name].Type == type);
                         else Assert.True(first[name].AsSpan().SequenceEqual(bits), $"{name}: other bits in another run or with another number of threads");
                     }
                 }
@@ -57,11 +65,11 @@ public abstract class OpTests : IDisposable
             }
     }
 
-    static void AssertClose(string name, Tensor tensor, float[] expected, float[] actual, int terms)
+    static void AssertClose(string name, Tensor tensor, float[] expected, float[] actual, int terms, bool roundsOperands)
     {
-        int i = Agreement.FirstDifference(tensor.Type, expected, actual, terms);
+        int i = Agreement.FirstDifference(tensor.Type, expected, actual, terms, roundsOperands);
         if (i < 0) return;
-        double tolerance = Agreement.Tolerance(tensor.Type, expected[i], Agreement.RootMeanSquare(expected), terms);
+        double tolerance = Agreement.Tolerance(tensor.Type, expected[i], Agreement.RootMeanSquare(expected), terms, roundsOperands);
         Assert.Fail($"{name}[{i}] of {tensor} is {actual[i]:g9}, expected {expected[i]:g9}: error {Math.Abs((double)actual[i] - expected[i]):g3}, tolerance {tolerance:g3}");
     }
 

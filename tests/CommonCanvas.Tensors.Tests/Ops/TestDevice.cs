@@ -8,6 +8,9 @@ public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, param
     /// <summary>Why the device cannot be tested here; null where it can.</summary>
     public string? Missing { get; init; }
 
+    /// <summary>Whether it multiplies 16-bit storage with matrix instructions, whose operands are 16 bits.</summary>
+    public bool HasMatrixInstructions { get; init; }
+
     public static TestDevice CpuReference { get; } = Own("cpu-reference", threads => OpsFactory.Create("cpu-reference", threads), 1);
 
     public static TestDevice Cpu { get; } = Own("cpu", threads => OpsFactory.Create("cpu", threads), 1, 2, 3, 5);
@@ -24,10 +27,10 @@ public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, param
     public static TestDevice CpuFp32Products { get; } = Own("cpu (fp32 products)", threads => CpuFastOps.Create(threads, nativeBf16: false), 1, 2, 3, 5);
 
     /// <summary>The CUDA kernels on the emulated GPU.</summary>
-    public static TestDevice Emulator { get; } = new("emulator", GpuDevices.Emulator, 2) { Missing = GpuDevices.NoEmulator };
+    public static TestDevice Emulator { get; } = new("emulator", GpuDevices.Emulator, 2) { Missing = GpuDevices.NoEmulator, HasMatrixInstructions = true };
 
     /// <summary>The CUDA kernels on a real GPU.</summary>
-    public static TestDevice Cuda { get; } = new("cuda", _ => GpuDevices.Cuda(), 1) { Missing = GpuDevices.NoCuda };
+    public static TestDevice Cuda { get; } = new("cuda", _ => GpuDevices.Cuda(), 1) { Missing = GpuDevices.NoCuda, HasMatrixInstructions = true };
 
     static TestDevice Own(string name, Func<int, IOps> create, params int[] threads) => new(name, count => new DeviceLease(create(count)), threads);
 }
