@@ -3,8 +3,8 @@
 // LAUNCH:  SumSquares 1024 blocks at most and SumSquaresEnd one block; ClipScale one thread; else grid-stride, one thread for
 //          each 16 bytes of float (CountNonFinite: of storage). `aligned` says that all pointers are multiples of 16
 // TRAFFIC: AdamW reads 16 bytes an element and writes 12, and compute; Ema reads 8 and writes 4; sums read once: the minimum
-// NEEDS:   SumSquares: 256 threads, 40 registers, 32 bytes of shared memory, sm_70
-// NEEDS:   SumSquaresEnd: 256 threads, 32 registers, 32 bytes of shared memory, sm_70
+// NEEDS:   SumSquares: 256 threads, 32 registers, 32 bytes of shared memory, sm_70
+// NEEDS:   SumSquaresEnd: 256 threads, 40 registers, 32 bytes of shared memory, sm_70
 // NEEDS:   ClipScale: 1 threads, 32 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   AdamW: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   Ema: 256 threads, 32 registers, 0 bytes of shared memory, sm_70
