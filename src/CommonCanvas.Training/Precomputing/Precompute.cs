@@ -87,8 +87,12 @@ public sealed class Precompute
         }
         writing.GetAwaiter().GetResult();
         if (!end.IsCancellationRequested) reading.GetAwaiter().GetResult();
-        if (!end.IsCancellationRequested) writer.Finish(position);
-        return current;
+        if (end.IsCancellationRequested) return current;
+        if (written == 0)
+            throw new InvalidDataException($"{source.Location}: no picture can be used, {(skipped.Total > 0 ? skipped.Summary() : "there is none; PNG, JPEG, WebP and GIF are read")}");
+        writer.Finish(position);
+        // The last pictures may all have been skipped, after the last batch's report.
+        return current with { Position = position, Skipped = skipped.Total };
 
         void Encode()
         {

@@ -78,6 +78,26 @@ public sealed class PrecomputeTests : IDisposable
     }
 
     [Fact]
+    public void Pictures_skipped_after_the_last_batch_are_reported()
+    {
+        File.WriteAllText(folder["pictures", "zz.png"], "no");
+        File.WriteAllText(folder["pictures", "zz.txt"], "not a picture");
+        var report = Run("cache", 1);
+        int pictures = Directory.GetFiles(folder["pictures"], "*.png").Length;
+        Assert.Equal((pictures, pictures), ((int)report.Position, (int)(report.Written + report.Skipped)));
+    }
+
+    [Fact]
+    public void A_folder_without_a_usable_picture_leaves_no_cache()
+    {
+        foreach (string file in Directory.GetFiles(folder["pictures"], "*.png")) File.WriteAllText(file, "no");
+        var error = Assert.Throws<InvalidDataException>(() => Run("cache", 4));
+        Assert.Contains("no picture can be used", error.Message, StringComparison.Ordinal);
+        Assert.Contains("CannotDecode", error.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder["cache", "index.json"]));
+    }
+
+    [Fact]
     public void A_cache_of_another_seed_is_not_continued()
     {
         Run("cache", 4);
