@@ -1,0 +1,49 @@
+using CommonCanvas.Emulator;
+using CommonCanvas.Tests;
+
+namespace CommonCanvas.Tensors.Tests;
+
+/// <summary>What attention costs at the first level of Stable Diffusion 2's U-Net, five heads of 64, counted by the emulated GPU.</summary>
+[Trait("Category", "Kernels")]
+public sealed class AttentionBudgetTests : IDisposable
+{
+    const int Heads = 5, Channels = 320, Tokens = 1024, TextTokens = 77;
+
+    readonly CudaOps ops;
+
+    public AttentionBudgetTests()
+    {
+        Assert.SkipWhen(GpuDevices.NoEmulator is not null, GpuDevices.NoEmulator ?? "");
+        ops = CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Counted = true, Threads = 2, MemoryBytes = 1L << 30 }), ptxOnly: true);
+    }
+
+    public void Dispose() => ops.Dispose();
+
+    /// <summary>Forward at most 1.1 times the bytes of its operands, backward 1.3 times, and no bank conflict in either.</summary>
+    [Theory, InlineData(Tokens), InlineData(TextTokens)]
+    public void Attention_moves_little_more_than_its_operands(int keys)
+    {
+        Tensor q = Filled(Tokens), k = Filled(keys), v = Filled(keys), y = Filled(Tokens), dY = Filled(Tokens);
+        Tensor dQ = Filled(Tokens), dK = Filled(keys), dV = Filled(keys), logSumExp = ops.Arena.Rent(DType.F32, 1, Heads, Tokens);
+        Costs(2 * q.Bytes + 2 * k.Bytes + logSumExp.Bytes, 1.1, () => ops.AttentionForward(q, k, v, Heads, false, y, logSumExp));
+        Costs(4 * q.Bytes + 4 * k.Bytes + logSumExp.Bytes, 1.3, () => ops.AttentionBackward(q, k, v, y, logSumExp, dY, Heads, false, dQ, dK, dV));
+    }
+
+    void Costs(long bytes, double allowed, Action operation)
+    {
+        ops.Synchronize();
+        EmulatedDriver.TakeCounts();
+        operation();
+        ops.Synchronize();
+        var launches = EmulatedDriver.TakeCounts();
+        Assert.InRange(launches.Sum(launch => launch.DramRead + launch.DramWritten) / bytes, 1, allowed);
+        Assert.All(launches, launch => Assert.Equal(0, launch.BankConflicts));
+    }
+
+    Tensor Filled(int tokens)
+    {
+        var tensor = ops.Arena.Rent(DType.F16, 1, tokens, Channels);
+        ops.Fill(0.5f, tensor);
+        return tensor;
+    }
+}
