@@ -68,7 +68,7 @@ struct Window
     {
         int sample = divide(i, by_plane), rest = i - sample * plane, r = divide(rest, by_row), c = rest - r * row;
         int h = r * scale + shift_height, w = c * scale + shift_width;
-        return {image + ((long long)(sample * height + h) * width + w) * channels, i < lines ? h : Outside, w};
+        return {image + (long long)((sample * height + h) * width + w) * channels, i < lines ? h : Outside, w};
     }
 
     __device__ __forceinline__ Column column(int j) const

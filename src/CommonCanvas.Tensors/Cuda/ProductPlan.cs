@@ -88,7 +88,7 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
     const double L2BytesPerCycle = 33, MemoryBytesPerCycle = 12;
 
     /// <summary>Share of its rate that a multiprocessor with a single block of four warps keeps: nothing else hides its latencies.</summary>
-    const double RateAlone = 0.7;
+    const double RateAlone = 0.8;
 
     /// <summary>
     /// Chooses the tile and the number of shares of least predicted time. Time is what the multiprocessor with the most blocks
