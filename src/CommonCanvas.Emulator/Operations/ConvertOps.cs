@@ -108,10 +108,12 @@ internal struct IntegerToFloat<TToSlot, TTo, TFromSlot, TFrom, TRounding> : ILan
     {
         var integer = TFrom.CreateTruncating(a);
         double value = double.CreateTruncating(integer);
-        if (sizeof(TFrom) < 8 || typeof(TTo) == typeof(FloatF64)) return TTo.Write<TRounding>(value);
-        // 64 bits do not fit: what the double lacks goes into its last bit
+        if (sizeof(TFrom) < 8) return TTo.Write<TRounding>(value);
+        // 64 bits do not fit: what the double lacks decides its direction, or goes into its last bit for a shorter format
         Int128 rest = Int128.CreateTruncating(integer) - (Int128)value;
-        return TTo.Write<TRounding>(Exact.ToOdd(value, (double)rest));
+        if (typeof(TTo) != typeof(FloatF64)) return TTo.Write<TRounding>(Exact.ToOdd(value, (double)rest));
+        if (rest == 0 || TRounding.Allows(rest < 0, value < 0)) return TTo.Write<TRounding>(value);
+        return TTo.Write<TRounding>(rest < 0 ? double.BitDecrement(value) : double.BitIncrement(value));
     }
 }
 

@@ -46,6 +46,13 @@ internal static class Exact
         return (a - (s - other)) + (b - other);
     }
 
+    /// <summary>The zero that a + b is: negative where both are, and, rounding down, where one is.</summary>
+    public static float Zero<TRounding>(double a, double b) where TRounding : struct, IRounding
+    {
+        bool one = double.IsNegative(a) || double.IsNegative(b), both = double.IsNegative(a) && double.IsNegative(b);
+        return both || (one && typeof(TRounding) == typeof(Down)) ? -0f : 0f;
+    }
+
     /// <summary>Rounds value + error to single precision.</summary>
     public static float ToSingle<TRounding>(double value, double error) where TRounding : struct, IRounding
     {
@@ -88,9 +95,7 @@ internal struct AddDirected<TRounding> : ILane2<float, float, float> where TRoun
     public static float Of(float a, float b)
     {
         double sum = (double)a + b;
-        float rounded = Exact.ToSingle<TRounding>(sum, Exact.ErrorOfSum(a, b, sum));
-        // an exact zero of opposite operands is -0 only when rounding down
-        return sum == 0 && a != 0 && TRounding.Allows(above: false, exactIsNegative: true) && !TRounding.Allows(above: true, exactIsNegative: true) ? -0f : rounded;
+        return sum == 0 ? Exact.Zero<TRounding>(a, b) : Exact.ToSingle<TRounding>(sum, Exact.ErrorOfSum(a, b, sum));
     }
 }
 
@@ -132,8 +137,7 @@ internal struct FusedDirected<TRounding> : ILane3<float, float, float, float> wh
     public static float Of(float a, float b, float c)
     {
         double product = (double)a * b, sum = product + c;
-        float rounded = Exact.ToSingle<TRounding>(sum, Exact.ErrorOfSum(product, c, sum));
-        return sum == 0 && c != 0 && TRounding.Allows(above: false, exactIsNegative: true) && !TRounding.Allows(above: true, exactIsNegative: true) ? -0f : rounded;
+        return sum == 0 ? Exact.Zero<TRounding>(product, c) : Exact.ToSingle<TRounding>(sum, Exact.ErrorOfSum(product, c, sum));
     }
 }
 
