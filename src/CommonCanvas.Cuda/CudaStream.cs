@@ -57,15 +57,21 @@ public sealed unsafe class CudaStream : CudaHandle
 
     /// <summary>Copies from host memory, which stays untouched until the copy has been done (pinned memory copies asynchronously).</summary>
     public void CopyToDevice(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyHtoDAsync(destination, (void*)source, (nuint)bytes, Current), $"{bytes} bytes");
+        Copied(Api.Driver.cuMemcpyHtoDAsync(destination, (void*)source, (nuint)bytes, Current), bytes, "cuMemcpyHtoDAsync(");
 
     /// <summary>Copies to host memory.</summary>
     public void CopyToHost(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyDtoHAsync((void*)destination, source, (nuint)bytes, Current), $"{bytes} bytes");
+        Copied(Api.Driver.cuMemcpyDtoHAsync((void*)destination, source, (nuint)bytes, Current), bytes, "cuMemcpyDtoHAsync(");
 
     /// <summary>Copies within the device.</summary>
     public void Copy(nint source, nint destination, long bytes) =>
-        Api.Check(Api.Driver.cuMemcpyDtoDAsync(destination, source, (nuint)bytes, Current), $"{bytes} bytes");
+        Copied(Api.Driver.cuMemcpyDtoDAsync(destination, source, (nuint)bytes, Current), bytes, "cuMemcpyDtoDAsync(");
+
+    // The text is made only where it is needed: a copy must not allocate.
+    void Copied(CudaResult result, long bytes, string call)
+    {
+        if (result != CudaResult.Success) Api.Check(result, $"{bytes} bytes", call);
+    }
 
     /// <summary>Sets <paramref name="count"/> bytes.</summary>
     public void Fill8(nint destination, byte value, long count) => Api.Check(Api.Driver.cuMemsetD8Async(destination, value, (nuint)count, Current));

@@ -62,6 +62,7 @@ public static class GpuDevices
         {
             return;
         }
+        ops.Arena.Trim();
         if (ops.Arena.LiveBlocks == 0) bag.Add(ops);
         else ops.Dispose();
     }
