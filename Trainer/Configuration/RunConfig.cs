@@ -61,6 +61,9 @@ public sealed class RunConfig
     /// <summary>Of weights and activations.</summary>
     public Precision Precision { get; set; } = Precision.Fp32;
 
+    /// <summary>Loss scaling, which fp16 needs.</summary>
+    public LossScaleConfig LossScale { get; set; } = new();
+
     /// <summary>Where the samples come from.</summary>
     public DataConfig Data { get; set; } = new();
 
@@ -102,6 +105,18 @@ public sealed class RunConfig
 
     /// <summary>Pictures made while training.</summary>
     public SamplingConfig Samples { get; set; } = new();
+}
+
+/// <summary>The factor of an fp16 run's loss: halved by a step that overflows, doubled after clean ones.</summary>
+public sealed class LossScaleConfig
+{
+    /// <summary>First factor.</summary>
+    [Between(1, 16_777_216)]
+    public double Initial { get; set; } = 65536;
+
+    /// <summary>Clean steps before it doubles.</summary>
+    [Between(1, 1_000_000)]
+    public int GrowthInterval { get; set; } = 2000;
 }
 
 /// <summary>Where the samples come from.</summary>

@@ -21,6 +21,8 @@ public static class RunSettings
         ValidateEvery = config.Validation.Every,
         SampleEvery = config.Samples.Every,
         LossScaling = config.Precision == Precision.Fp16,
+        InitialLossScale = (float)config.LossScale.Initial,
+        LossScaleGrowth = config.LossScale.GrowthInterval,
         Configuration = ConfigWriter.Write(config),
         Data = data,
     };
