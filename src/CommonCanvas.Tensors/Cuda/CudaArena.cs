@@ -6,9 +6,15 @@ namespace CommonCanvas.Tensors;
 /// Device memory. Blocks are reused in the order of one stream: what a released block's last reader has queued comes before
 /// whatever its next owner queues, so no wait is needed.
 /// </summary>
-sealed class CudaArena(CudaDevice device) : Arena
+/// <param name="device">Where the memory lies.</param>
+/// <param name="allocating">Called before memory is taken; throws where it must not be.</param>
+sealed class CudaArena(CudaDevice device, Action allocating) : Arena
 {
-    protected override nint AllocateDevice(long bytes) => device.Allocate(bytes);
+    protected override nint AllocateDevice(long bytes)
+    {
+        allocating();
+        return device.Allocate(bytes);
+    }
 
     protected override void FreeDevice(nint data, long bytes) => device.Free(data);
 }

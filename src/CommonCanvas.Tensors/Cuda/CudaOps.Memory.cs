@@ -19,6 +19,7 @@ public sealed unsafe partial class CudaOps
     public void Upload<T>(ReadOnlySpan<T> host, Tensor y) where T : unmanaged
     {
         OpChecks.Upload(host.Length, sizeof(T), y);
+        RefuseInCapture();
         staging.Upload(MemoryMarshal.AsBytes(host), y.Data);
     }
 
@@ -26,6 +27,7 @@ public sealed unsafe partial class CudaOps
     public void Download<T>(Tensor x, Span<T> host) where T : unmanaged
     {
         OpChecks.Download(host.Length, sizeof(T), x);
+        RefuseInCapture();
         staging.Download(x.Data, MemoryMarshal.AsBytes(host));
     }
 

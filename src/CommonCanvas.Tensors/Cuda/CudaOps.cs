@@ -30,7 +30,7 @@ public sealed unsafe partial class CudaOps : IOps
         stream = new CudaStream(device);
         staging = new PinnedStaging(stream);
         kernels = new KernelLibrary(device, cache, architecture);
-        Arena = new CudaArena(device);
+        Arena = new CudaArena(device, () => RefuseInCapture("An allocation"));
     }
 
     /// <summary>Opens a device of a driver, with NVRTC and the user's kernel cache.</summary>
@@ -54,7 +54,11 @@ public sealed unsafe partial class CudaOps : IOps
     public Arena Arena { get; }
 
     /// <inheritdoc/>
-    public void Synchronize() => stream.Synchronize();
+    public void Synchronize()
+    {
+        RefuseInCapture();
+        stream.Synchronize();
+    }
 
     /// <inheritdoc/>
     public void BeginStep() { }
