@@ -96,22 +96,22 @@ public static class EmulatorTests
 /// <summary>The CUDA kernels on a real GPU, where there is one.</summary>
 public static class CudaTests
 {
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Linear() : LinearTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Conv() : ConvTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Norm() : NormTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Attention() : AttentionTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Elementwise() : ElementwiseTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Shape() : ShapeTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Diffusion() : DiffusionTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Optimizer() : OptimizerTests(TestDevice.Cuda);
-    [Trait("Category", "Kernels")]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Memory() : MemoryTests(TestDevice.Cuda);
 }

@@ -51,17 +51,10 @@ public static class GpuDevices
         return new DeviceLease(bag.TryTake(out var ops) ? ops : open(), used => TakeBack((CudaOps)used, bag));
     }
 
-    // A device on which a test has left memory rented is closed; one on which a kernel has failed is lost, and its handles with it.
+    // A kernel's late error surfaces here; a device on which a test has left memory rented is closed.
     static void TakeBack(CudaOps ops, ConcurrentBag<CudaOps> bag)
     {
-        try
-        {
-            ops.Synchronize();
-        }
-        catch (CudaException)
-        {
-            return;
-        }
+        ops.Synchronize();
         ops.Arena.Trim();
         if (ops.Arena.LiveBlocks == 0) bag.Add(ops);
         else ops.Dispose();
