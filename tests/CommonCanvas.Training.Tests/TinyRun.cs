@@ -9,7 +9,7 @@ sealed class TinyRun : IDisposable
     readonly IOps ops;
     readonly LatentDataset data;
 
-    public TinyRun(string cache, string runFolder, long steps, Func<TrainSettings, TrainSettings>? change = null, IOps? device = null, ITrainProgress? progress = null, DType type = DType.F32)
+    public TinyRun(string cache, string runFolder, long steps, Func<TrainSettings, TrainSettings>? change = null, IOps? device = null, ITrainProgress? progress = null, DType type = DType.F32, Func<ITrainStep, ITrainStep>? wrap = null)
     {
         ops = new WatchedOps(device ?? new CpuOps());
         UNet = TinyModels.NewUNet(ops, type: type);
@@ -25,7 +25,7 @@ sealed class TinyRun : IDisposable
             Data = "tiny",
             Configuration = "model: unet\n",
         };
-        Loop = new TrainLoop(ops, Step, change?.Invoke(settings) ?? settings, progress);
+        Loop = new TrainLoop(ops, wrap?.Invoke(Step) ?? Step, change?.Invoke(settings) ?? settings, progress);
     }
 
     public IOps Ops => ops;
@@ -37,9 +37,11 @@ sealed class TinyRun : IDisposable
     public TrainLoop Loop { get; }
 
     /// <summary>Weights, moments and average, bit by bit.</summary>
-    public float[] State => [.. UNet.Parameters.Master.Span<float>(), .. Loop.Optimizer.Moment1.Span<float>(), .. Loop.Optimizer.Moment2.Span<float>(), .. Average];
+    public float[] State => [.. Weights, .. ops.DownloadFloats(Loop.Optimizer.Moment1), .. ops.DownloadFloats(Loop.Optimizer.Moment2), .. Average];
 
-    public float[] Average => Loop.Optimizer.Average.IsNone ? [] : Loop.Optimizer.Average.Span<float>().ToArray();
+    public float[] Weights => ops.DownloadFloats(UNet.Parameters.Master);
+
+    public float[] Average => Loop.Optimizer.Average.IsNone ? [] : ops.DownloadFloats(Loop.Optimizer.Average);
 
     /// <summary>The curve but for what a clock measures.</summary>
     public static string Curve(string runFolder) => string.Join('\n', File.ReadAllLines(Path.Combine(runFolder, MetricsWriter.FileName)).Select(line =>

@@ -15,7 +15,8 @@ public sealed class AutoencoderGoldenTests
     [MemberData(nameof(Cases))]
     public void Agrees(string path, string device, DType type)
     {
-        using var ops = OpsFactory.Create(device);
+        using var lease = Device.Open(device);
+        var ops = lease.Ops;
         var arena = ops.Arena;
         using var golden = new GoldenCase(Device.PathOf(path), ops, type);
         using var model = AutoencoderKL.FromFolder(Path.Combine(Path.GetDirectoryName(Device.PathOf(path))!, "model"), ops, type, training: type == DType.F32);

@@ -12,7 +12,8 @@ public sealed class ClipTextGoldenTests
     [MemberData(nameof(Cases))]
     public void Agrees(string path, string device, DType type)
     {
-        using var ops = OpsFactory.Create(device);
+        using var lease = Device.Open(device);
+        var ops = lease.Ops;
         using var golden = new GoldenCase(Device.PathOf(path), ops, type);
         using var model = ClipTextModel.FromFolder(Path.Combine(Path.GetDirectoryName(Device.PathOf(path))!, "model"), ops, type);
         int live = ops.Arena.LiveBlocks;

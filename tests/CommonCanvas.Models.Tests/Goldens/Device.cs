@@ -8,8 +8,26 @@ static class Device
 {
     static readonly DType[] types = [DType.F32, DType.F16, DType.BF16];
 
-    /// <summary>Names for <see cref="OpsFactory"/>, each kind of device once.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. OpsFactory.Devices.Where(d => d.StartsWith("cpu", StringComparison.Ordinal)).DistinctBy(DeviceName)];
+    const string Emulator = "emulator", Cuda = "cuda";
+
+    /// <summary>The processor's devices, each kind once.</summary>
+    public static IReadOnlyList<string> Cpus { get; } = [.. OpsFactory.Devices.Where(d => d.StartsWith("cpu", StringComparison.Ordinal)).DistinctBy(DeviceName)];
+
+    /// <summary>All devices, here or not.</summary>
+    static IReadOnlyList<string> All { get; } = [.. Cpus, Emulator, Cuda];
+
+    /// <summary>A device by its name; where it is not there, the test is skipped.</summary>
+    public static DeviceLease Open(string name)
+    {
+        string? missing = name switch { Emulator => GpuDevices.NoEmulator, Cuda => GpuDevices.NoCuda, _ => null };
+        Assert.SkipWhen(missing is not null, missing ?? "");
+        return name switch
+        {
+            Emulator => GpuDevices.Emulator(),
+            Cuda => GpuDevices.Cuda(),
+            _ => new DeviceLease(OpsFactory.Create(name)),
+        };
+    }
 
     /// <summary>The full reference folder, or else what the repository carries.</summary>
     static string Root => Golden.Folder ?? Golden.Carried;
@@ -21,10 +39,13 @@ static class Device
         if (!Directory.Exists(Root)) return data;
         foreach (string folder in Directory.GetDirectories(Root, folders).Order(StringComparer.Ordinal))
             foreach (string file in Directory.GetFiles(folder, files).Order(StringComparer.Ordinal))
-                foreach (string device in Names)
+                foreach (string device in All)
                     foreach (var type in only.Length > 0 ? only : types)
                         if (type == DType.F32 || File.Exists(Path.ChangeExtension(file, ".precision.json")))
-                            data.Add(Path.GetRelativePath(Root, file), device, type);
+                        {
+                            var row = new TheoryDataRow<string, string, DType>(Path.GetRelativePath(Root, file), device, type);
+                            data.Add(device is Emulator or Cuda ? row.WithTrait("Category", "Kernels").WithTrait("Device", device) : row);
+                        }
         return data;
     }
 

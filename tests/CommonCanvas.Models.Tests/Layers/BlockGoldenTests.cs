@@ -13,7 +13,8 @@ public sealed class BlockGoldenTests
     [MemberData(nameof(Cases))]
     public void Agrees(string path, string device, DType type)
     {
-        using var ops = OpsFactory.Create(device);
+        using var lease = Device.Open(device);
+        var ops = lease.Ops;
         using var golden = new GoldenCase(Device.PathOf(path), ops, type);
         using var json = JsonDocument.Parse(File.ReadAllText(Path.ChangeExtension(Device.PathOf(path), ".json")));
         using var block = new Block(json.RootElement, golden);

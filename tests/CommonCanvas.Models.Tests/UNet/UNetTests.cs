@@ -26,13 +26,14 @@ public sealed class UNetTests
         Slope.Check(ops, model.Parameters, run.Loss, (run.Sample, run.DSample), (run.Text, run.DText));
     }
 
-    public static TheoryData<string, DType> Devices => [.. Device.Names.SelectMany(name => new[] { (name, DType.F32), (name, DType.F16), (name, DType.BF16) })];
+    public static TheoryData<string, DType> Devices => [.. Device.Cpus.SelectMany(name => new[] { (name, DType.F32), (name, DType.F16), (name, DType.BF16) })];
 
     [Theory]
     [MemberData(nameof(Devices))]
     public void WarmStepAllocatesNothing(string device, DType type)
     {
-        using var ops = OpsFactory.Create(device);
+        using var lease = Device.Open(device);
+        var ops = lease.Ops;
         using var model = new UNet(Mini, ops, type, training: true);
         model.Parameters.Initialize(1);
         int live = ops.Arena.LiveBlocks;

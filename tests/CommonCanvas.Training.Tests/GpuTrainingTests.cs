@@ -1,0 +1,179 @@
+using CommonCanvas.Cuda;
+using CommonCanvas.Emulator;
+using CommonCanvas.Models;
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Training.Tests;
+
+[Collection("CountedDriver")]
+[Trait("Category", "Kernels")]
+public sealed class EmulatorTrainingTests() : GpuTrainingTests(GpuDevices.NoEmulator, () => EmulatedDriver.Create(), ptxOnly: true);
+
+[Collection("CountedDriver")]
+[Trait("Category", "Kernels")]
+[Trait("Device", "cuda")]
+public sealed class CudaTrainingTests() : GpuTrainingTests(GpuDevices.NoCuda, () => InstalledDriver.Load().Driver, ptxOnly: false);
+
+/// <summary>Runs on a GPU: they agree with the processor's, resume, survive overflows, and wait once a step.</summary>
+public abstract class GpuTrainingTests : IDisposable
+{
+    readonly TempFolder folder = new();
+    readonly string cache;
+    readonly Func<CudaDriver> driver;
+    readonly bool ptxOnly;
+
+    protected GpuTrainingTests(string? missing, Func<CudaDriver> driver, bool ptxOnly)
+    {
+        Assert.SkipWhen(missing is not null, missing ?? "");
+        (this.driver, this.ptxOnly) = (driver, ptxOnly);
+        cache = folder["cache"];
+        TinyModels.WriteCache(cache, 15);
+    }
+
+    public void Dispose()
+    {
+        folder.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    CudaOps NewGpu() => CudaOps.Open(driver(), ptxOnly: ptxOnly);
+
+    /// <summary>
+    /// fp32 sums in another order differ by some 1e-6 of a gradient; AdamW divides by the gradient's own size, so that a
+    /// weight moves by at most the learning rate, 1e-3, times that error's share, and the loss by as little.
+    /// </summary>
+    [Fact]
+    public void Ten_steps_agree_with_the_processors()
+    {
+        double[] Losses(IOps device, string name)
+        {
+            var losses = new List<double>();
+            using var run = new TinyRun(cache, folder[name], 10, device: device, progress: new RecordingProgress { OnStep = report => losses.Add(report.Loss) });
+            run.Loop.Run();
+            return [.. losses];
+        }
+        double[] expected = Losses(new CpuOps(), "cpu"), actual = Losses(NewGpu(), "gpu");
+        Assert.Equal(10, actual.Length);
+        foreach (var (e, a) in expected.Zip(actual)) Assert.InRange(Math.Abs(e - a) / e, 0, 1e-4);
+    }
+
+    [Fact]
+    public void A_run_resumes_bit_for_bit()
+    {
+        float[] whole;
+        using (var run = new TinyRun(cache, folder["whole"], 5, device: NewGpu()))
+        {
+            run.Loop.Run();
+            whole = run.State;
+        }
+        using (var first = new TinyRun(cache, folder["parts"], 3, device: NewGpu())) first.Loop.Run();
+        using var second = new TinyRun(cache, folder["parts"], 5, device: NewGpu());
+        second.Loop.Run();
+        Assert.Equal(whole, second.State);
+        Assert.Equal(TinyRun.Curve(folder["whole"]), TinyRun.Curve(folder["parts"]));
+    }
+
+    [Fact]
+    public void A_step_waits_for_the_device_once()
+    {
+        var waits = new List<int>();
+        var progress = new RecordingProgress { OnStep = _ => waits.Add(CountedDriver.Waits) };
+        using var gpu = CudaOps.Open(CountedDriver.Over(driver()), ptxOnly: ptxOnly);
+        using var run = new TinyRun(cache, folder["waits"], 4, s => s with { CheckpointEvery = 100, ValidateEvery = 0 }, gpu, progress);
+        run.Loop.Run();
+        Assert.Equal([1, 1, 1], waits.Zip(waits.Skip(1), (before, after) => after - before));
+    }
+
+    /// <summary>Forward, loss, backward and the gradient's norm as one graph: the same bits as call by call.</summary>
+    [Fact]
+    public void A_recorded_step_gives_the_same_bits()
+    {
+        using var gpu = NewGpu();
+        using var unet = TinyModels.NewUNet(gpu);
+        var parameters = unet.Parameters;
+        using var optimizer = new Optimizer(gpu, parameters.Master, parameters.Gradient, parameters.Compute, new OptimizerSettings { LearningRate = new LearningRateSchedule(1e-3) });
+        RandomKey[] keys = [new(1, RandomPurpose.Noise, 1, 1), new(1, RandomPurpose.Noise, 2, 1)];
+        Tensor image = gpu.Arena.Rent(DType.F32, 2, 4, 4, 4), target = gpu.Arena.RentLike(image), text = gpu.Arena.Rent(DType.F32, 2, TinyModels.Tokens, TinyModels.Width);
+        Tensor times = gpu.UploadAs([10, 700], DType.F32, 2), weight = gpu.UploadAs([1, 1], DType.F32, 2), losses = gpu.Arena.Rent(DType.F32, 2), norm = gpu.Arena.Rent(DType.F32, 1);
+        foreach (var tensor in new[] { image, target, text }) gpu.RandomNormal(keys, tensor);
+
+        float[] Run(Action<Action> how)
+        {
+            gpu.Fill(float.NaN, losses);
+            how(Step);
+            return [.. gpu.DownloadFloats(losses), .. gpu.DownloadFloats(norm), .. gpu.DownloadFloats(parameters.Gradient)];
+        }
+        void Step()
+        {
+            parameters.ZeroGradients();
+            var prediction = unet.Forward(image, times, text);
+            gpu.MseForward(prediction, target, weight, losses);
+            var slope = gpu.Arena.RentLike(prediction);
+            gpu.MseBackward(prediction, target, weight, 0.5f, slope);
+            unet.Backward(slope);
+            gpu.Arena.Release(slope);
+            gpu.Arena.Release(prediction);
+            optimizer.MeasureNorm(1, norm);
+        }
+
+        float[] expected = Run(step => step());
+        using var graph = gpu.Capture(Step);
+        for (int i = 0; i < 2; i++) Assert.Equal(expected, Run(_ => gpu.Replay(graph)));
+        Assert.Contains("Download", Assert.Throws<InvalidOperationException>(() => gpu.Capture(() => gpu.DownloadFloats(norm))).Message, StringComparison.Ordinal);
+        foreach (var tensor in new[] { image, target, text, times, weight, losses, norm }) gpu.Arena.Release(tensor);
+    }
+
+    /// <summary>
+    /// Every clean step doubles the scale here. Step 1 makes 8 of 4, step 2 overflows, is skipped, counted and makes 4 of 8;
+    /// ten clean intervals later the last step has used 4 * 2^9.
+    /// </summary>
+    [Fact]
+    public void An_overflow_in_a_gradient_is_skipped_and_clean_intervals_raise_the_scale()
+    {
+        const int Steps = 12;
+        var progress = new RecordingProgress();
+        var gpu = NewGpu();
+        using var run = new TinyRun(cache, folder["overflow"], Steps, s => s with { LossScaling = true, InitialLossScale = 4, LossScaleGrowth = 1, ValidateEvery = 0 },
+            gpu, progress, DType.F16, step => new OverflowingStep(gpu, step, at: 2));
+        run.Loop.Run();
+        string note = Assert.Single(progress.Notes);
+        Assert.StartsWith("step 2: skipped", note, StringComparison.Ordinal);
+        Assert.EndsWith("loss scale now 4", note, StringComparison.Ordinal);
+        Assert.Equal(Steps - 1, run.Loop.Optimizer.Updates);
+        Assert.All(run.Weights, value => Assert.True(float.IsFinite(value)));
+        string last = TinyRun.Curve(folder["overflow"]).Split('\n')[^1];
+        Assert.Contains("\"loss_scale\": 2048", last, StringComparison.Ordinal);
+        Assert.Contains("\"skipped_steps\": 1", last, StringComparison.Ordinal);
+    }
+
+    /// <summary>Writes an infinity into a gradient after one step.</summary>
+    sealed class OverflowingStep(IOps ops, ITrainStep inner, long at) : ITrainStep
+    {
+        public ParameterSet Parameters => inner.Parameters;
+
+        public int BatchSize => inner.BatchSize;
+
+        public void Seek(long step) => inner.Seek(step);
+
+        public void Run(long step, float lossScale, Tensor losses)
+        {
+            inner.Run(step, lossScale, losses);
+            Break(step);
+        }
+
+        public void Repeat(long step, float lossScale, Tensor losses)
+        {
+            inner.Repeat(step, lossScale, losses);
+            Break(step);
+        }
+
+        public double? Validate() => inner.Validate();
+
+        public void Dispose() => inner.Dispose();
+
+        void Break(long step)
+        {
+            if (step == at) ops.Fill(float.PositiveInfinity, Parameters.Gradient.Slice(5, 1));
+        }
+    }
+}
