@@ -19,6 +19,7 @@ public sealed unsafe partial class CudaOps : IOps
     readonly CudaStream stream;
     readonly PinnedStaging staging;
     readonly KernelLibrary kernels;
+    bool disposed;
 
     /// <summary>Takes over a device.</summary>
     /// <param name="device">Disposed with this.</param>
@@ -69,6 +70,8 @@ public sealed unsafe partial class CudaOps : IOps
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (disposed) return;
+        disposed = true;
         staging.Dispose();
         Arena.Dispose();
         kernels.Dispose();
