@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CommonCanvas.Emulator;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
 
@@ -18,11 +19,26 @@ public class TrainingGoldenTests
     [MemberData(nameof(Cases))]
     public void Steps_agree_with_the_reference(string name)
     {
+        using var cpu = OpsFactory.Create("cpu");
+        Agree(name, cpu);
+    }
+
+    [Theory]
+    [Trait("Category", "Kernels")]
+    [MemberData(nameof(Cases))]
+    public void Steps_on_the_emulated_GPU_agree_with_the_reference(string name)
+    {
+        Assert.SkipWhen(GpuDevices.NoEmulator is not null, GpuDevices.NoEmulator ?? "");
+        using var gpu = CudaOps.Open(EmulatedDriver.Create(), ptxOnly: true);
+        Agree(name, gpu);
+    }
+
+    static void Agree(string name, IOps ops)
+    {
         string folder = Path.Combine(Golden.Require(), "training");
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, name + ".json")));
         var s = json.RootElement;
         using var tensors = new SafetensorsFile(Path.Combine(folder, name + ".safetensors"));
-        using var ops = OpsFactory.Create("cpu");
         using var unet = UNet.FromFolder(Path.Combine(folder, "model"), ops, DType.F32, training: true);
         int batch = (int)tensors.Entry("text0").Shape[0];
         var objective = new DiffusionObjective { Schedule = new NoiseSchedule(), Prediction = NoiseSchedule.ParsePrediction(s.GetProperty("prediction").GetString()!) };
