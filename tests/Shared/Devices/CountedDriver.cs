@@ -11,6 +11,8 @@ public static unsafe class CountedDriver
 {
     static CudaDriver inner;
 
+    [ThreadStatic] static nint current;
+
     /// <summary>Calls so far that made the host wait for the device.</summary>
     public static int Waits { get; private set; }
 
@@ -27,6 +29,7 @@ public static unsafe class CountedDriver
     /// <summary>A driver that accepts launches, copies and events and does nothing: what is left is the caller's own cost.</summary>
     public static CudaDriver Idle(CudaDriver driver)
     {
+        inner = driver;
         driver.cuLaunchKernel = &Launch;
         driver.cuMemcpyHtoDAsync = &CopyIn;
         driver.cuMemcpyDtoHAsync = &CopyOut;
@@ -37,7 +40,7 @@ public static unsafe class CountedDriver
         driver.cuEventRecord = &Record;
         driver.cuEventQuery = &Done;
         driver.cuStreamSynchronize = &Done;
-        driver.cuCtxSetCurrent = &Done;
+        driver.cuCtxSetCurrent = &SetCurrent;
         return driver;
     }
 
@@ -60,6 +63,15 @@ public static unsafe class CountedDriver
     {
         Waits++;
         return inner.cuCtxSynchronize();
+    }
+
+    // the emulator's own call allocates, so it is made where the context changes only
+    [UnmanagedCallersOnly]
+    static CudaResult SetCurrent(nint context)
+    {
+        if (context == current) return CudaResult.Success;
+        current = context;
+        return inner.cuCtxSetCurrent(context);
     }
 
     [UnmanagedCallersOnly] static CudaResult Launch(nint function, uint x, uint y, uint z, uint bx, uint by, uint bz, uint shared, nint stream, void** arguments, void** extra) => CudaResult.Success;
