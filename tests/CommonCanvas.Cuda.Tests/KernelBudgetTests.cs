@@ -1,0 +1,66 @@
+using CommonCanvas.Cuda;
+
+namespace CommonCanvas.Cuda.Tests;
+
+/// <summary>
+/// Machine code stays within what the heads of the kernel files say. Compiles for sm_80;
+/// <c>COMMONCANVAS_ALL_ARCHITECTURES=1</c> adds the others from sm_70 to sm_90.
+/// </summary>
+[Trait("Category", "Kernels")]
+public class KernelBudgetTests
+{
+    static readonly int[] Architectures =
+        Environment.GetEnvironmentVariable("COMMONCANVAS_ALL_ARCHITECTURES") == "1" ? [70, 75, 80, 86, 89, 90] : [80];
+
+    public static TheoryData<string, string, int> Programs
+    {
+        get
+        {
+            var data = new TheoryData<string, string, int>();
+            foreach (int architecture in Architectures)
+                foreach (string file in KernelSources.Files)
+                    foreach (string storage in KernelImages.Storages) data.Add(file, storage, architecture);
+            return data;
+        }
+    }
+
+    public static TheoryData<string> Files => [.. KernelSources.Files];
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public void Machine_code_stays_within_the_head(string file, string storage, int architecture)
+    {
+        var head = KernelHead.Of(file);
+        var broken = new List<string>();
+        foreach (var (name, image) in KernelImages.Of(file, storage, architecture).OrderBy(kernel => kernel.Key, StringComparer.Ordinal))
+        {
+            if (!head.Kernels.TryGetValue(name, out var needs))
+            {
+                broken.Add($"{name} has no NEEDS line");
+                continue;
+            }
+            if (image.Registers > needs.Registers) broken.Add($"{name} takes {image.Registers} registers, NEEDS says {needs.Registers}");
+            if (image.SharedBytes > needs.SharedBytes) broken.Add($"{name} takes {image.SharedBytes} bytes of static shared memory, NEEDS says {needs.SharedBytes}");
+            if (image.LocalAccesses > 0) broken.Add($"{name} accesses local memory in {image.LocalAccesses} instructions");
+            if (needs.Matrix && architecture >= OldestWithMatrix(storage, needs) && image.MatrixInstructions == 0) broken.Add($"{name} has no HMMA, NEEDS says mma");
+            if (!needs.Matrix && image.MatrixInstructions > 0) broken.Add($"{name} has {image.MatrixInstructions} HMMA, NEEDS does not say mma");
+        }
+        Assert.True(broken.Count == 0, $"{file}, {storage}, sm_{architecture}:\n{string.Join('\n', broken)}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Every_line_of_needs_has_a_kernel(string file)
+    {
+        var made = KernelImages.Storages.SelectMany(storage => KernelImages.Of(file, storage, 80).Keys).ToHashSet(StringComparer.Ordinal);
+        Assert.Equal("", string.Join(' ', KernelHead.Of(file).Kernels.Keys.Where(name => !made.Contains(name))));
+    }
+
+    // F16 as the head says; BF16 came to the matrix units with sm_80; a kernel left for fp32 would be no product of 16 bits.
+    static int OldestWithMatrix(string storage, KernelNeeds needs) => storage switch
+    {
+        "F16" => needs.Architecture,
+        "BF16" => Math.Max(needs.Architecture, 80),
+        _ => int.MaxValue,
+    };
+}
