@@ -24,16 +24,17 @@ public sealed class ProfileCommand
     readonly Option<int> warmup = Options.Whole("--warmup", "Steps before them.", 1, 0, 1000);
     readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "fp16", "bf16");
     readonly Option<string?> gpu = new("--gpu") { Description = $"With --device emulator: predict what a step takes on this GPU ({string.Join(", ", GpuLimits.All.Select(limits => limits.Key))}) from some blocks of each launch." };
-    readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run.", 4, 1, 1024);
+    readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run, the first and the last among them.", 4, 2, 1024);
     readonly Option<bool> forwardOnly = new("--forward-only") { Description = "Leave out backward and AdamW." };
     readonly Option<bool> asJson = new("--json") { Description = "Print one line of JSON instead of tables." };
+    readonly Option<int> ranks = Options.Whole("--ranks", "With --gpu: devices that share the update of the weights; what they send to each other is left out.", 1, 1, 256);
     readonly Runner runner;
 
     /// <summary>Defines the command.</summary>
     public ProfileCommand(Runner runner)
     {
         this.runner = runner;
-        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson, gpu, sample };
+        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson, gpu, sample, ranks };
         runner.Bind(Command, Run);
     }
 
@@ -104,7 +105,7 @@ public sealed class ProfileCommand
             ?? throw new ConfigException($"--gpu {key}: must be one of {string.Join(", ", GpuLimits.All.Select(known => known.Key))}");
         int size = parsed.GetValue(batch), side = parsed.GetValue(latent);
         using var forecast = new GpuForecast(limits, Type(parsed), threads, parsed.GetValue(sample));
-        using var step = new ProfiledStep(forecast.Ops, Shape(parsed.GetValue(shape)!), Type(parsed), side, size, parsed.GetValue(forwardOnly), valuesMatter: false);
+        using var step = new ProfiledStep(forecast.Ops, Shape(parsed.GetValue(shape)!), Type(parsed), side, size, parsed.GetValue(forwardOnly), valuesMatter: false, parsed.GetValue(ranks));
         forecast.Reset();
         step.Run();
         if (parsed.GetValue(asJson)) runner.Console.Line(ForecastTable.Json(forecast, size).ToJsonString(json));

@@ -19,8 +19,8 @@ public static class ForecastTable
     public static void Print(AppConsole console, GpuForecast forecast, int batch, int latent, bool isSd2)
     {
         var table = new Table().Border(TableBorder.Simple);
-        table.AddColumn("operation, kernel");
-        foreach (string heading in new[] { "launches", "GFLOP", "DRAM MB", "x least", "mma %", "conflicts %", "warps %", "bound", "ms", "% of roofline" })
+        table.AddColumn(new TableColumn("operation, kernel").NoWrap());
+        foreach (string heading in new[] { "launches", "GFLOP", "DRAM MB", "x least", "mma %", "conflict %", "warps %", "bound", "ms", "% of peak" })
             table.AddColumn(new TableColumn(heading).RightAligned());
         foreach (var operation in forecast.Operations)
         {

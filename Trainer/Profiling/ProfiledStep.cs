@@ -15,7 +15,7 @@ public sealed class ProfiledStep : IDisposable
 
     readonly IOps ops;
     readonly UNet unet;
-    readonly int latent, batch;
+    readonly int latent, batch, owned;
     readonly bool forwardOnly;
     readonly DType type;
     Tensor moment1, moment2, scale, losses, weights;
@@ -29,7 +29,8 @@ public sealed class ProfiledStep : IDisposable
     /// <param name="batch">Samples of a step.</param>
     /// <param name="forwardOnly">Whether backward and AdamW are left out.</param>
     /// <param name="valuesMatter">Whether weights are drawn; where a step is only counted they need not be.</param>
-    public ProfiledStep(IOps ops, UNetConfig config, DType type, int latent, int batch, bool forwardOnly, bool valuesMatter = true)
+    /// <param name="ranks">Devices that share the update, each its part of the parameters; what they send is left out.</param>
+    public ProfiledStep(IOps ops, UNetConfig config, DType type, int latent, int batch, bool forwardOnly, bool valuesMatter = true, int ranks = 1)
     {
         (this.ops, this.type, this.latent, this.batch, this.forwardOnly) = (ops, type, latent, batch, forwardOnly);
         unet = new UNet(config, ops, type, training: !forwardOnly);
@@ -38,8 +39,9 @@ public sealed class ProfiledStep : IDisposable
         weights = ops.Arena.Rent(DType.F32, batch);
         ops.Fill(1, weights);
         if (forwardOnly) return;
-        moment1 = ops.Arena.RentLike(unet.Parameters.Master);
-        moment2 = ops.Arena.RentLike(unet.Parameters.Master);
+        owned = unet.Parameters.Master[0] / ranks;
+        moment1 = ops.Arena.Rent(DType.F32, owned);
+        moment2 = ops.Arena.Rent(DType.F32, owned);
         scale = ops.Arena.Rent(DType.F32, 1);
         ops.Fill(0, moment1);
         ops.Fill(0, moment2);
@@ -89,8 +91,8 @@ public sealed class ProfiledStep : IDisposable
             unet.Backward(slope);
             arena.Release(slope);
             var parameters = unet.Parameters;
-            ops.AdamW(parameters.Master, parameters.Gradient, moment1, moment2, scale,
-                new AdamWSettings(1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, step), parameters.Type == DType.F32 ? Tensor.None : parameters.Compute);
+            ops.AdamW(parameters.Master.Slice(0, owned), parameters.Gradient.Slice(0, owned), moment1, moment2, scale,
+                new AdamWSettings(1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, step), parameters.Type == DType.F32 ? Tensor.None : parameters.Compute.Slice(0, owned));
         }
         ops.Synchronize();
         ops.EndStep();

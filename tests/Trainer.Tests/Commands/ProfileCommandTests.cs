@@ -33,5 +33,25 @@ public sealed class ProfileCommandTests
     [InlineData("--shape", "huge")]
     [InlineData("--batch", "0")]
     [InlineData("--precision", "fp64")]
+    [InlineData("--gpu", "a100")]
+    [InlineData("--gpu", "gtx", "--device", "emulator")]
     public void Wrong_values_are_usage_errors(params string[] args) => Assert.Equal(ExitCode.Usage, CommandLine.Run(["profile", .. args]).Code);
+
+    /// <summary>Launches are counted, not timed, so the forecast is the same on every machine with the same compiler.</summary>
+    [Fact]
+    public void A_forecast_names_each_kernel_with_what_bounds_it()
+    {
+        string[] args = ["profile", "--device", "emulator", "--gpu", "a100", "--shape", "tiny", "--latent", "8", "--batch", "1", "--precision", "fp16", "--sample", "2", "--ranks", "8", "--json"];
+        var (code, output, error) = CommandLine.Run(args);
+        Assert.SkipWhen(error.Contains("NVRTC", StringComparison.Ordinal), "there is no NVRTC: ./build.sh nvrtc fetches it");
+        Assert.Equal("", error);
+        Assert.Equal(ExitCode.Done, code);
+        using var json = JsonDocument.Parse(output);
+        Assert.InRange(json.RootElement.GetProperty("roofline_share").GetDouble(), 0.001, 1);
+        var kernels = json.RootElement.GetProperty("kernels").EnumerateArray().ToDictionary(kernel => kernel.GetProperty("operation").GetString() + " " + kernel.GetProperty("kernel").GetString());
+        Assert.Equal("Dram", kernels["AdamW AdamW"].GetProperty("bound").GetString());
+        var product = kernels.First(kernel => kernel.Key.StartsWith("LinearForward", StringComparison.Ordinal)).Value;
+        Assert.True(product.GetProperty("mma_share").GetDouble() > 0.02);
+        Assert.Equal(0, product.GetProperty("conflict_share").GetDouble());
+    }
 }
