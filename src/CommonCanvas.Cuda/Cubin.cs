@@ -5,7 +5,7 @@ namespace CommonCanvas.Cuda;
 
 /// <summary>What the machine code of a kernel is made of.</summary>
 /// <param name="Registers">Registers of a thread.</param>
-/// <param name="SharedBytes">Static shared memory.</param>
+/// <param name="SharedBytes">Static shared memory; where there is any, for sm_90 with 1024 bytes that the system reserves.</param>
 /// <param name="Instructions">Machine instructions, padding left out.</param>
 /// <param name="MatrixInstructions">Of them HMMA: matrix products of 16-bit elements.</param>
 /// <param name="LocalAccesses">Of them loads from and stores to local memory: spills and indexed arrays.</param>

@@ -9,6 +9,9 @@ namespace CommonCanvas.Cuda.Tests;
 [Trait("Category", "Kernels")]
 public class KernelBudgetTests
 {
+    // In the section of static shared memory for sm_90: transpose.cu in F16 has 3136 bytes there, of which ptxas counts 2112.
+    const int ReservedBytes = 1024;
+
     static readonly int[] Architectures =
         Environment.GetEnvironmentVariable("COMMONCANVAS_ALL_ARCHITECTURES") == "1" ? [70, 75, 80, 86, 89, 90] : [80];
 
@@ -40,7 +43,8 @@ public class KernelBudgetTests
                 continue;
             }
             if (image.Registers > needs.Registers) broken.Add($"{name} takes {image.Registers} registers, NEEDS says {needs.Registers}");
-            if (image.SharedBytes > needs.SharedBytes) broken.Add($"{name} takes {image.SharedBytes} bytes of static shared memory, NEEDS says {needs.SharedBytes}");
+            int shared = architecture >= 90 && image.SharedBytes > 0 ? image.SharedBytes - ReservedBytes : image.SharedBytes;
+            if (shared > needs.SharedBytes) broken.Add($"{name} takes {shared} bytes of static shared memory, NEEDS says {needs.SharedBytes}");
             if (image.LocalAccesses > 0) broken.Add($"{name} accesses local memory in {image.LocalAccesses} instructions");
             if (needs.Matrix && architecture >= OldestWithMatrix(storage, needs) && image.MatrixInstructions == 0) broken.Add($"{name} has no HMMA, NEEDS says mma");
             if (!needs.Matrix && image.MatrixInstructions > 0) broken.Add($"{name} has {image.MatrixInstructions} HMMA, NEEDS does not say mma");
