@@ -76,6 +76,4 @@ public sealed unsafe partial class CudaOps
     }
 
     static int Tiles(int size) => (size + TransposeTile - 1) / TransposeTile;
-
-    static NotSupportedException Pending([System.Runtime.CompilerServices.CallerMemberName] string op = "") => new($"{op} has no kernel yet");
 }
