@@ -29,10 +29,6 @@ static class KernelImages
     {
         if (!Compiler.Architectures.Contains(architecture)) Assert.Skip($"NVRTC {Compiler.Version} does not compile for sm_{architecture}");
         lock (cache)
-            return Cubin.Read(cache.Value.Get(KernelSources.Read(file), file, KernelSources.Headers, Options(storage, architecture)).Cubin);
+            return Cubin.Read(cache.Value.Get(KernelSources.Read(file), file, KernelSources.Headers, KernelLibrary.Options($"sm_{architecture}", $"STORAGE_{storage}")).Cubin);
     }
-
-    // NVRTC 11.8 may crash for sm_90 over the line information of kernels that a macro puts on one line.
-    static string[] Options(string storage, int architecture) =>
-        [.. KernelLibrary.Options($"sm_{architecture}", $"STORAGE_{storage}").Where(option => architecture < 90 || option != "-lineinfo")];
 }
