@@ -42,20 +42,21 @@ internal sealed unsafe class BlockRunner : IDisposable
     readonly Warp* warps;
     readonly byte* registers, shared, parameters, local;
     readonly long budget;
+    readonly ulong schedule;
     readonly MemoryView memory;
     readonly WorkCounter? counter;
     readonly GCHandle blockRuns;
     readonly BlockWatch? watch;
 
     /// <summary>
-    /// Prepares for blocks of a launch; what they do is added to <paramref name="counter"/> and checked with
+    /// Prepares for blocks of a launch, whose warps take turns as <paramref name="schedule"/> seeds it; what they do is added to <paramref name="counter"/> and checked with
     /// <paramref name="watched"/>, where there are such.
     /// </summary>
-    public BlockRunner(Launch launch, MemoryView memory, long budget, WorkCounter? counter, MemoryWatch? watched)
+    public BlockRunner(Launch launch, MemoryView memory, long budget, ulong schedule, WorkCounter? counter, MemoryWatch? watched)
     {
         if (watched is { } known) watch = new BlockWatch(known, launch.Warps, launch.AllSharedBytes);
 
-        (this.launch, this.memory, this.budget, this.counter) = (launch, memory, budget, counter);
+        (this.launch, this.memory, this.budget, this.schedule, this.counter) = (launch, memory, budget, schedule, counter);
         if (counter is not null) blockRuns = GCHandle.Alloc(counter.BlockRuns, GCHandleType.Pinned);
         int count = launch.Warps;
         warps = (Warp*)NativeMemory.AllocZeroed((nuint)count, (nuint)sizeof(Warp));
@@ -81,11 +82,14 @@ internal sealed unsafe class BlockRunner : IDisposable
             NativeMemory.Clear(local, (nuint)(launch.Warps * Warp.Lanes * LocalBytes));
             watch?.Start(number);
             for (int w = 0; w < launch.Warps; w++) Start(w, place);
+            ulong turn = schedule == 0 ? 0 : schedule + (ulong)number;
             for (bool running = true; running;)
             {
                 running = false;
-                for (current = 0; current < launch.Warps; current++)
+                var order = new Permutation(turn == 0 ? 0 : Permutation.Mix(ref turn), launch.Warps);
+                for (int w = 0; w < launch.Warps; w++)
                 {
+                    current = (int)order[w];
                     var warp = warps + current;
                     if (warp->Done || warp->Waiting) continue;
                     WarpRunner.Run(launch.Code, warp);

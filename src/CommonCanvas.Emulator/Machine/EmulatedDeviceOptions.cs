@@ -40,6 +40,13 @@ public sealed record EmulatedDeviceOptions
     /// </summary>
     public int SampledBlocks { get; init; }
 
+    /// <summary>
+    /// The order in which a launch's blocks are taken up, and in which the warps of a block run between two barriers. 0: as they
+    /// are numbered; any other value: a permutation that it seeds, another one for each launch size, block and barrier. CUDA
+    /// promises no order, so a kernel whose result depends on it is not deterministic.
+    /// </summary>
+    public ulong Schedule { get; init; }
+
     /// <summary>Instructions that a warp may run in a launch before it is taken for one that never ends.</summary>
     public long InstructionBudget { get; init; } = 1L << 33;
 }

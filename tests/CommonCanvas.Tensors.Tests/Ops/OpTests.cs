@@ -13,20 +13,25 @@ public abstract class OpTests : IDisposable
     readonly CpuOps reference = new();
     readonly DeviceLease[] leases;
     readonly IOps[] devices;
+    readonly int repeats;
 
     protected OpTests(TestDevice device)
     {
         HasMatrixInstructions = device.HasMatrixInstructions;
+        repeats = device.Repeats;
         Assert.SkipWhen(device.Missing is not null, device.Missing ?? "");
-        leases = [.. device.Threads.Select(device.Lease)];
+        leases = [.. device.Variants.Select(device.Lease)];
         devices = [.. leases.Select(lease => lease.Ops)];
     }
 
     /// <summary>Whether the device multiplies 16-bit storage with matrix instructions.</summary>
     protected bool HasMatrixInstructions { get; }
 
-    /// <summary>The device under test with its first thread count.</summary>
+    /// <summary>The device under test in its first variant.</summary>
     protected IOps Device => devices[0];
+
+    /// <summary>The device's variants.</summary>
+    protected IReadOnlyList<IOps> Variants => devices;
 
     public void Dispose()
     {
@@ -36,7 +41,7 @@ public abstract class OpTests : IDisposable
     }
 
     /// <summary>
-    /// Runs on the device, twice and with every thread count, and on the reference. The device's results have the same bits
+    /// Runs on every variant of the device, repeatedly, and on the reference. The device's results have the same bits
     /// each time and agree with the reference's within the bound that <see cref="Agreement"/> derives.
     /// </summary>
     /// <param name="type">Type of activations and weights.</param>
@@ -49,7 +54,7 @@ public abstract class OpTests : IDisposable
         operation(expected);
         var first = new Dictionary<string, byte[]>();
         foreach (var device in devices)
-            for (int repeat = 0; repeat < 2; repeat++)
+            for (int repeat = 0; repeat < repeats; repeat++)
             {
                 using (var actual = new OpRun(device, type))
                 {
@@ -58,7 +63,7 @@ public abstract class OpTests : IDisposable
                     {
                         byte[] bits = actual.Bits(name);
                         if (first.TryAdd(name, bits)) AssertClose(name, actual[name], expected.Read(name), actual.Read(name), terms, roundsOperands && type.IsReduced() && actual[name].Type == type);
-                        else Assert.True(first[name].AsSpan().SequenceEqual(bits), $"{name}: other bits in another run or with another number of threads");
+                        else Assert.True(first[name].AsSpan().SequenceEqual(bits), $"{name}: other bits in another run, or with another number of threads or order of blocks");
                     }
                 }
                 Assert.Equal(0, device.Arena.LiveBlocks);

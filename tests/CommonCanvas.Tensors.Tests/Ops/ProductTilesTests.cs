@@ -46,9 +46,8 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
 
     void With(int tile, int splits, Action action)
     {
-        var ops = (CudaOps)Device;
-        ops.FixedPlan = (tile, splits);
+        foreach (CudaOps ops in Variants) ops.FixedPlan = (tile, splits);
         try { action(); }
-        finally { ops.FixedPlan = null; }
+        finally { foreach (CudaOps ops in Variants) ops.FixedPlan = null; }
     }
 }

@@ -2,9 +2,14 @@ using CommonCanvas.Tests;
 
 namespace CommonCanvas.Tensors.Tests;
 
-/// <summary>A device under test. The same bits are expected of every thread count.</summary>
-public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, params int[] Threads)
+/// <summary>
+/// A device under test, in variants of which the same bits are expected: thread counts, or orders in which blocks and warps run.
+/// </summary>
+public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, params int[] Variants)
 {
+    /// <summary>How often each variant runs.</summary>
+    public int Repeats { get; init; } = 2;
+
     /// <summary>Why the device cannot be tested here; null where it can.</summary>
     public string? Missing { get; init; }
 
@@ -26,8 +31,8 @@ public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, param
     /// <summary>As <see cref="Cpu"/>, whose products of bf16 values are native where there are kernels, without those.</summary>
     public static TestDevice CpuFp32Products { get; } = Own("cpu (fp32 products)", threads => CpuFastOps.Create(threads, nativeBf16: false), 1, 2, 3, 5);
 
-    /// <summary>The CUDA kernels on the emulated GPU.</summary>
-    public static TestDevice Emulator { get; } = new("emulator", GpuDevices.Emulator, 2) { Missing = GpuDevices.NoEmulator, HasMatrixInstructions = true };
+    /// <summary>The CUDA kernels on the emulated GPU, in three schedules: an order of sums that depends on one would show.</summary>
+    public static TestDevice Emulator { get; } = new("emulator", GpuDevices.Emulator, 0, 1, 2) { Repeats = 1, Missing = GpuDevices.NoEmulator, HasMatrixInstructions = true };
 
     /// <summary>The CUDA kernels on a real GPU.</summary>
     public static TestDevice Cuda { get; } = new("cuda", _ => GpuDevices.Cuda(), 1) { Missing = GpuDevices.NoCuda, HasMatrixInstructions = true };

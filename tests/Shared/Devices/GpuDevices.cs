@@ -38,9 +38,12 @@ public static class GpuDevices
     /// <summary>Why there is no real GPU; null where there is.</summary>
     public static string? NoCuda => noGpu.Value ?? noCompiler.Value;
 
-    /// <summary>An emulated GPU whose launches use this many threads.</summary>
-    public static DeviceLease Emulator(int threads = 2) =>
-        Lend($"emulator {threads}", () => CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Threads = threads, MemoryBytes = 4L << 30 }), ptxOnly: true));
+    /// <summary>
+    /// An emulated GPU. Schedule 0 takes blocks and warps as they are numbered, on two threads; others permute them, on one
+    /// thread and on three.
+    /// </summary>
+    public static DeviceLease Emulator(int schedule = 0) => Lend($"emulator {schedule}", () => CudaOps.Open(EmulatedDriver.Create(
+        new EmulatedDeviceOptions { Threads = schedule == 0 ? 2 : schedule % 2 * 2 + 1, Schedule = (ulong)schedule, MemoryBytes = 4L << 30 }), ptxOnly: true));
 
     /// <summary>The first real GPU.</summary>
     public static DeviceLease Cuda() => Lend("cuda", () => CudaOps.Open(InstalledDriver.Load().Driver));
