@@ -9,15 +9,6 @@ namespace CommonCanvas.Cuda;
 /// <param name="Use">What it is used for here.</param>
 public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use);
 
-/// <summary>cuBLASLt's version.</summary>
-[StructLayout(LayoutKind.Sequential)]
-public unsafe struct CuBlasLtTable
-{
-#pragma warning disable CS1591, IDE1006 // the names are cuBLASLt's, and so is their documentation
-    public delegate* unmanaged<nuint> cublasLtGetVersion;
-#pragma warning restore CS1591, IDE1006
-}
-
 /// <summary>cuDNN's version; nothing else of it is called, for its convolutions know no padding on one side only.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct CuDnnTable
@@ -40,9 +31,8 @@ public unsafe struct NcclTable
 public static unsafe class OptionalLibraries
 {
     /// <summary>cuBLASLt.</summary>
-    public static LibraryFinding CuBlasLt() => Find<CuBlasLtTable>("cuBLASLt",
-        OperatingSystem.IsWindows() ? ["cublasLt64_13.dll", "cublasLt64_12.dll", "cublasLt64_11.dll"] : ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
-        table => CuBlasVersion((int)table.cublasLtGetVersion()), "not used: matrix products run on the program's own kernels");
+    public static LibraryFinding CuBlasLt() => Find<CuBlasLtTable>("cuBLASLt", Cuda.CuBlasLt.Names(null),
+        Cuda.CuBlasLt.VersionOf, "not used: matrix products run on the program's own kernels");
 
     /// <summary>cuDNN.</summary>
     public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN",

@@ -58,7 +58,7 @@ public static unsafe partial class EmulatedDriver
     }
 
     /// <summary>The host pointer to device memory.</summary>
-    static byte* Host(EmulatedDevice device, nint address, nuint bytes)
+    internal static byte* Host(EmulatedDevice device, nint address, nuint bytes)
     {
         if (bytes == 0) return null;
         byte* found = device.Memory.Find(address, (long)bytes);

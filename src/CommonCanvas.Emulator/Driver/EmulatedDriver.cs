@@ -67,13 +67,13 @@ public static unsafe partial class EmulatedDriver
     }
 
     /// <summary>The current context's device, unless a kernel has broken it.</summary>
-    static EmulatedDevice Context()
+    internal static EmulatedDevice Context()
     {
         var device = current ?? throw new DriverError(CudaResult.InvalidContext, "no context is current on this thread");
         return device.Fault is { } fault ? throw new DriverError(fault.Result, fault.Report) : device;
     }
 
-    static WorkQueue Stream(nint handle) => handle == 0 ? Context().DefaultStream : Handles.Get<WorkQueue>(handle);
+    internal static WorkQueue Stream(nint handle) => handle == 0 ? Context().DefaultStream : Handles.Get<WorkQueue>(handle);
 
     /// <summary>Runs a call and turns what it throws into its result.</summary>
     static CudaResult Call(Action body, [CallerMemberName] string name = "")
