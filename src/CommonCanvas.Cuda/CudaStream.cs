@@ -40,6 +40,9 @@ public sealed unsafe class CudaStream : CudaHandle
     /// <summary>Waits until all work has been done; kernels' errors surface here.</summary>
     public void Synchronize() => Api.Check(Api.Driver.cuStreamSynchronize(Current));
 
+    /// <summary>Waits until all work has been done, or until a kernel's fault has ended the context: then false, and nothing is thrown.</summary>
+    public bool TrySynchronize() => Api.Driver.cuStreamSynchronize(Current) == CudaResult.Success;
+
     /// <summary>Whether all work has been done.</summary>
     public bool IsIdle
     {

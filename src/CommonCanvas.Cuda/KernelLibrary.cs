@@ -33,7 +33,8 @@ public static class KernelSources
 /// <param name="device">Where they are loaded.</param>
 /// <param name="cache">Compiles and remembers.</param>
 /// <param name="architecture">What NVRTC compiles for: <c>sm_80</c>, or <c>compute_80</c> for PTX alone.</param>
-public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture) : IDisposable
+/// <param name="rewrite">Changes the text of a file or header, given its name, before it is compiled; null to take it as it is.</param>
+public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null) : IDisposable
 {
     readonly Dictionary<(string File, string Define), CudaModule> modules = [];
     readonly Dictionary<(string File, string Define, string Name), CudaKernel> kernels = [];
@@ -51,12 +52,17 @@ public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string a
             if (kernels.TryGetValue((file, define, name), out var kernel)) return kernel;
             if (!modules.TryGetValue((file, define), out var module))
             {
-                var program = cache.Get(KernelSources.Read(file), file, KernelSources.Headers, Options(architecture, define));
+                var program = cache.Get(Text(file, KernelSources.Read(file)), file, Headers, Options(architecture, define));
                 modules[(file, define)] = module = new CudaModule(device, program, $"{file} -D{define}");
             }
             return kernels[(file, define, name)] = module[name];
         }
     }
+
+    IReadOnlyList<(string Name, string Text)> Headers =>
+        rewrite is null ? KernelSources.Headers : [.. KernelSources.Headers.Select(header => (header.Name, Text(header.Name, header.Text)))];
+
+    string Text(string name, string text) => rewrite is null ? text : rewrite(name, text);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -5,6 +5,19 @@ namespace CommonCanvas.Emulator.Tests;
 /// <summary>Kernels that NVRTC compiles, run end to end through the driver's table.</summary>
 public class KernelTests
 {
+    /// <summary>A handle that has outlived its module stands for nothing.</summary>
+    [Fact]
+    public void A_kernel_of_an_unloaded_module_is_refused()
+    {
+        using var gpu = new EmulatedGpu();
+        var module = gpu.Compile("extern \"C\" __global__ void Nothing() { }");
+        var kernel = module["Nothing"];
+        kernel.Launch(gpu.Stream, 1, 1, 0, []);
+        gpu.Stream.Synchronize();
+        module.Dispose();
+        Assert.Equal(CudaResult.InvalidHandle, Assert.Throws<CudaException>(() => kernel.Launch(gpu.Stream, 1, 1, 0, [])).Result);
+    }
+
     [Fact]
     public void A_grid_of_three_dimensions_reaches_every_element_once()
     {

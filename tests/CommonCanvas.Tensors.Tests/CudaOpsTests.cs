@@ -87,6 +87,24 @@ public sealed class CudaOpsTests
         ops.Arena.Release(tensor);
     }
 
+    /// <summary>What a kernel did wrong is thrown where it surfaces, and not again, or in its place, by the end of a using block.</summary>
+    [Fact]
+    public void A_device_that_a_kernel_has_broken_can_be_disposed()
+    {
+        var ops = CudaOps.Open(EmulatedDriver.Create(), ptxOnly: true);
+        Tensor x = ops.Arena.Rent(DType.F32, 64), freed = ops.Arena.Rent(DType.F32, 64);
+        ops.Fill(1, x);
+        ops.Arena.Release(freed);
+        ops.Arena.Trim();
+        ops.Add(x, x, freed);
+        var fault = Assert.Throws<CudaException>(ops.Synchronize);
+        Assert.Equal(CudaResult.IllegalAddress, fault.Result);
+        Assert.Contains("elementwise.cu", fault.Message, StringComparison.Ordinal);
+        ops.Dispose();
+        using var next = CudaOps.Open(EmulatedDriver.Create(), ptxOnly: true);
+        next.Synchronize();
+    }
+
     /// <summary>Launches, fills and copies, with the driver's own cost taken away.</summary>
     [Fact]
     public void Nothing_is_allocated_on_the_managed_heap()

@@ -19,6 +19,8 @@ public static unsafe partial class EmulatedDriver
     {
         var unloaded = Handles.Remove<EmulatedModule>(module);
         unloaded.Device.Synchronize();
+        foreach (var function in unloaded.Functions.Values)
+            if (function.Handle != 0) Handles.Remove<EmulatedFunction>(function.Handle);
         unloaded.Dispose();
     });
 
@@ -26,8 +28,9 @@ public static unsafe partial class EmulatedDriver
     static CudaResult cuModuleGetFunction(nint* function, nint module, byte* name) => Call(() =>
     {
         string text = Marshal.PtrToStringUTF8((nint)name)!;
-        *function = Handles.Get<EmulatedModule>(module).Functions.TryGetValue(text, out var found) ? Handles.Add(found)
-            : throw new DriverError(CudaResult.NotFound, $"the module has no kernel {text}");
+        if (!Handles.Get<EmulatedModule>(module).Functions.TryGetValue(text, out var found)) throw new DriverError(CudaResult.NotFound, $"the module has no kernel {text}");
+        if (found.Handle == 0) found.Handle = Handles.Add(found);
+        *function = found.Handle;
     });
 
     [UnmanagedCallersOnly]

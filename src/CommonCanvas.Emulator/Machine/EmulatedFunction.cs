@@ -9,6 +9,9 @@ internal sealed class EmulatedFunction(EmulatedDevice device, KernelCode code)
     /// <summary>Its device.</summary>
     public EmulatedDevice Device { get; } = device;
 
+    /// <summary>What the driver's callers know it by while its module is loaded; 0 where nobody has asked for it.</summary>
+    public nint Handle { get; set; }
+
     /// <summary>Its code.</summary>
     public KernelCode Code { get; } = code;
 

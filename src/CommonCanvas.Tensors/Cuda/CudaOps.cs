@@ -25,12 +25,13 @@ public sealed unsafe partial class CudaOps : IOps
     /// <param name="device">Disposed with this.</param>
     /// <param name="cache">Where kernels come from.</param>
     /// <param name="architecture">What they are compiled for: <c>sm_80</c>, or <c>compute_80</c> where the device takes PTX.</param>
-    public CudaOps(CudaDevice device, KernelCache cache, string architecture)
+    /// <param name="rewrite">Changes kernel files before they are compiled, as a proof of their tests does; null for none.</param>
+    public CudaOps(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null)
     {
         this.device = device;
         stream = new CudaStream(device);
         staging = new PinnedStaging(stream);
-        kernels = new KernelLibrary(device, cache, architecture);
+        kernels = new KernelLibrary(device, cache, architecture, rewrite);
         Arena = new CudaArena(device, () => RefuseInCapture("An allocation"));
     }
 
@@ -67,13 +68,19 @@ public sealed unsafe partial class CudaOps : IOps
     /// <inheritdoc/>
     public void EndStep() { }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Frees all. After a kernel's fault the driver refuses every call but the context's release, which frees its memory; the
+    /// fault has been reported where it surfaced, so nothing is thrown.
+    /// </summary>
     public void Dispose()
     {
         if (disposed) return;
         disposed = true;
-        staging.Dispose();
-        Arena.Dispose();
+        if (stream.TrySynchronize())
+        {
+            staging.Dispose();
+            Arena.Dispose();
+        }
         kernels.Dispose();
         stream.Dispose();
         device.Dispose();
