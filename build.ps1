@@ -16,6 +16,8 @@ $usage = @'
                                      --golden: only the comparisons with PyTorch's reference cases;
                                      --kernels: only the proofs of the CUDA kernels
 .\build.ps1 fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
+.\build.ps1 mutate [N] [NAME]        change a barrier, wait, bound or sign of the kernels and see that their proofs fail: every
+                                     N-th change (default 1) of the files and kinds with NAME in them; build/mutants.txt lists all
 .\build.ps1 nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 .\build.ps1 clean                    delete what was built
 .\build.ps1 help                     this text
@@ -116,6 +118,20 @@ try {
             $env:COMMONCANVAS_FUZZ = $inputs
             Invoke-Build
             exit (Invoke-Tests $filters)
+        }
+        'mutate' {
+            $step = '1'
+            if ($rest.Count -gt 0) { $step = "$($rest[0])" }
+            if ($step -notmatch '^[1-9][0-9]*$') { Stop-Misuse "'$step' is not a step between mutants" }
+            if ($rest.Count -gt 2) { Stop-Misuse 'mutate takes N and one NAME' }
+            $env:COMMONCANVAS_MUTANTS = $step
+            if ($rest.Count -eq 2) { $env:COMMONCANVAS_MUTANTS_OF = "$($rest[1])" }
+            $env:COMMONCANVAS_MUTANTS_LOG = Join-Path $PSScriptRoot 'build/mutants.txt'
+            Invoke-Build
+            if (Test-Path $env:COMMONCANVAS_MUTANTS_LOG) { Remove-Item $env:COMMONCANVAS_MUTANTS_LOG }
+            $code = Invoke-Tests @('--filter-trait', 'Category=Mutation')
+            Get-Content $env:COMMONCANVAS_MUTANTS_LOG | Where-Object { $_ -match '^[A-Z][a-z]+: ' } | Write-Host
+            exit $code
         }
         'nvrtc' {
             if ($rest.Count -gt 0) { Stop-Misuse 'nvrtc takes no arguments' }

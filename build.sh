@@ -12,6 +12,8 @@ usage() {
                                     --golden: only the comparisons with PyTorch's reference cases;
                                     --kernels: only the proofs of the CUDA kernels
 ./build.sh fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
+./build.sh mutate [N] [NAME]        change a barrier, wait, bound or sign of the kernels and see that their proofs fail: every
+                                    N-th change (default 1) of the files and kinds with NAME in them; build/mutants.txt lists all
 ./build.sh nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 ./build.sh clean                    delete what was built
 ./build.sh help                     this text
@@ -108,6 +110,15 @@ case "$verb" in
         export COMMONCANVAS_FUZZ=$count
         build
         run_tests 0 "${filters[@]}"
+        ;;
+    mutate)
+        export COMMONCANVAS_MUTANTS=${1:-1} COMMONCANVAS_MUTANTS_OF=${2:-} COMMONCANVAS_MUTANTS_LOG=$PWD/build/mutants.txt
+        case "$COMMONCANVAS_MUTANTS" in *[!0-9]* | 0) misuse "'$1' is not a step between mutants" ;; esac
+        [ $# -le 2 ] || misuse "mutate takes N and one NAME"
+        build
+        rm -f "$COMMONCANVAS_MUTANTS_LOG"
+        trap 'grep -E "^[A-Z][a-z]+: " "$COMMONCANVAS_MUTANTS_LOG" || true' EXIT
+        run_tests 0 --filter-trait Category=Mutation
         ;;
     nvrtc)
         [ $# -eq 0 ] || misuse "nvrtc takes no arguments"

@@ -32,6 +32,8 @@ public static class GpuDevices
         if (new CudaApi(InstalledDriver.Load().Driver).DeviceCount == 0) throw new CudaException(CudaResult.NoDevice, "the NVIDIA driver shows no GPU");
     }));
 
+    [ThreadStatic] static Func<int, DeviceLease>? substitute;
+
     /// <summary>Why there is no emulated GPU; null where there is.</summary>
     public static string? NoEmulator => noCompiler.Value;
 
@@ -42,8 +44,16 @@ public static class GpuDevices
     /// An emulated GPU. Schedule 0 takes blocks and warps as they are numbered, on two threads; others permute them, on one
     /// thread and on three.
     /// </summary>
-    public static DeviceLease Emulator(int schedule = 0) => Lend($"emulator {schedule}", () => CudaOps.Open(EmulatedDriver.Create(
+    public static DeviceLease Emulator(int schedule = 0) => substitute is { } other ? other(schedule) : Lend($"emulator {schedule}", () => CudaOps.Open(EmulatedDriver.Create(
         new EmulatedDeviceOptions { Threads = schedule == 0 ? 2 : schedule % 2 * 2 + 1, Schedule = (ulong)schedule, MemoryBytes = 4L << 30 }), ptxOnly: true));
+
+    /// <summary>Runs <paramref name="action"/> with other devices, by schedule, in place of <see cref="Emulator"/> on this thread.</summary>
+    public static void Substitute(Func<int, DeviceLease> devices, Action action)
+    {
+        substitute = devices;
+        try { action(); }
+        finally { substitute = null; }
+    }
 
     /// <summary>The first real GPU.</summary>
     public static DeviceLease Cuda() => Lend("cuda", () => CudaOps.Open(InstalledDriver.Load().Driver));
