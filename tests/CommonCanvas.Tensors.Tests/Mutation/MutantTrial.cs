@@ -45,9 +45,9 @@ public sealed class MutantTrial : IDisposable
     {
         originals = new KernelCache(compiler, folder.Path);
         var files = KernelSources.Files.SelectMany(file => KernelHead.Of(file).Kernels.Keys.Select(kernel => (kernel, file))).ToDictionary(pair => pair.kernel, pair => pair.file);
+        using var device = Open(originals, null, new EmulatedDeviceOptions { Counted = true, MemoryBytes = DeviceBytes });
         foreach (var proof in classes.SelectMany(KernelProof.Of))
         {
-            using var device = Open(originals, null, new EmulatedDeviceOptions { Counted = true, MemoryBytes = DeviceBytes });
             var clock = Stopwatch.StartNew();
             if (proof.Run(_ => new DeviceLease(device, _ => { })) is { } failure) throw new InvalidOperationException($"{proof} fails without a mutant", failure);
             device.Synchronize();
