@@ -10,7 +10,7 @@ public static class DeviceFactory
     /// <summary>Opens a device.</summary>
     /// <param name="name">One of <see cref="DeviceName.Forms"/>.</param>
     /// <param name="threads">Worker threads of the processor.</param>
-    /// <param name="note">Told why <c>auto</c> left a GPU alone.</param>
+    /// <param name="note">Told why <c>auto</c> left a GPU alone, and of libraries that answer wrongly.</param>
     /// <exception cref="LibraryMissingException">The driver or NVRTC is missing; with numbered remedies.</exception>
     /// <exception cref="CudaException">There is no such GPU, or it does not answer.</exception>
     public static IOps Open(string name, int threads, Action<string>? note = null)
@@ -20,16 +20,21 @@ public static class DeviceFactory
         {
             DeviceName.Cpu => OpsFactory.Create("cpu", threads),
             DeviceName.Emulator => CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Threads = threads }), ptxOnly: true),
-            _ when DeviceName.CudaOrdinal(name) is var ordinal and >= 0 => OpenCuda(ordinal),
+            _ when DeviceName.CudaOrdinal(name) is var ordinal and >= 0 => OpenCuda(ordinal, note),
             _ => throw new ArgumentException($"unknown device '{name}': must be {DeviceName.Forms}", nameof(name)),
         };
     }
 
-    static CudaOps OpenCuda(int ordinal)
+    static CudaOps OpenCuda(int ordinal, Action<string>? note)
     {
         var driver = InstalledDriver.Load().Driver;
         int count = new CudaApi(driver).DeviceCount;
-        if (ordinal < count) return CudaOps.Open(driver, ordinal);
+        if (ordinal < count)
+        {
+            var ops = CudaOps.Open(driver, ordinal);
+            ops.UseInstalledLibraries(note);
+            return ops;
+        }
         string there = count == 0 ? "no GPU" : count == 1 ? "one GPU, cuda:0" : $"{count} GPUs, cuda:0 to cuda:{count - 1}";
         throw new CudaException(CudaResult.InvalidDevice, $"--device cuda:{ordinal}: the driver shows {there}.\n  1. name one that is there; Trainer doctor lists them\n  2. check CUDA_VISIBLE_DEVICES, which hides and renumbers GPUs\n  3. train without a GPU: --device cpu");
     }

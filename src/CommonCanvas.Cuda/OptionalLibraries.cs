@@ -32,7 +32,7 @@ public static unsafe class OptionalLibraries
 {
     /// <summary>cuBLASLt.</summary>
     public static LibraryFinding CuBlasLt() => Find<CuBlasLtTable>("cuBLASLt", Cuda.CuBlasLt.Names(null),
-        Cuda.CuBlasLt.VersionOf, "not used: matrix products run on the program's own kernels");
+        Cuda.CuBlasLt.VersionOf, "for matrix products where it is faster than the program's own kernels, and right");
 
     /// <summary>cuDNN.</summary>
     public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN",

@@ -17,6 +17,7 @@ public sealed partial class CudaOps
             LinearForward(x, weight, inputs, bias, perSample, residual, plane, y);
             return;
         }
+        if (RunByLibrary(ProductKind.ConvForward, x, outputs, geometry, new(x, weight, default, bias, perSample, residual, y))) return;
         var plan = Plan(convForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), pixels, outputs, depth);
         var shares = RentShares(plan, pixels, outputs);
         LaunchProduct(convForward, plan, y.Type, pixels, outputs,
@@ -46,6 +47,7 @@ public sealed partial class CudaOps
     /// </summary>
     void ConvBackwardInput(Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX)
     {
+        if (RunByLibrary(ProductKind.ConvBackwardInput, dX, dY[3], geometry, new(default, weight, dY, default, default, default, dX))) return;
         int samples = dX[0], height = dX[1], width = dX[2], inputs = dX[3], outputs = dY[3], allPixels = checked((int)dX.Rows);
         int kernel = geometry.Kernel, stride = geometry.Stride, mostTaps = (kernel + stride - 1) / stride;
         bool aligned = WholePacks(dY, outputs) && WholePacks(weight, inputs);
@@ -79,6 +81,7 @@ public sealed partial class CudaOps
 
     void ConvBackwardWeight(Tensor x, Tensor dY, ConvGeometry geometry, Tensor dWeight)
     {
+        if (RunByLibrary(ProductKind.ConvBackwardWeight, x, dY[3], geometry, new(x, default, dY, default, default, default, dWeight))) return;
         int inputs = x[3], outputs = dY[3], pixels = checked((int)dY.Rows), plane = dY[1] * dY[2], kernel = geometry.Kernel, columns = kernel * kernel * inputs;
         var plan = Plan(convBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, columns, pixels);
         var shares = RentShares(plan, outputs, columns);

@@ -18,6 +18,7 @@ public sealed partial class CudaOps
     void LinearForward(Tensor x, Tensor weight, int inputs, Tensor bias, Tensor perSample, Tensor residual, int sampleRows, Tensor y)
     {
         int outputs = y.Channels, rows = checked((int)y.Rows);
+        if (perSample.IsNone && RunByLibrary(ProductKind.LinearForward, y.Type, rows, inputs, outputs, new(x, weight, default, bias, default, residual, y))) return;
         var plan = Plan(linearForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), rows, outputs, inputs);
         var shares = RentShares(plan, rows, outputs);
         long samples = Divider(sampleRows);
@@ -38,14 +39,14 @@ public sealed partial class CudaOps
     void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor dX, Tensor dWeight)
     {
         int outputs = dY.Channels, rows = checked((int)dY.Rows);
-        if (!dX.IsNone)
+        if (!dX.IsNone && !RunByLibrary(ProductKind.LinearBackwardInput, dY.Type, rows, inputs, outputs, new(default, weight, dY, default, default, default, dX)))
         {
             var plan = Plan(linearBackwardInput, dY.Type, WholePacks(dY, outputs) && WholePacks(weight, inputs), rows, inputs, outputs);
             var shares = RentShares(plan, rows, inputs);
             LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, dX.Data, shares.Data, rows, inputs, outputs]);
             FinishActivations(shares, default, default, default, dX, rows, inputs, Divider(1));
         }
-        if (!dWeight.IsNone)
+        if (!dWeight.IsNone && !RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight)))
         {
             var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
             var shares = RentShares(plan, outputs, inputs);

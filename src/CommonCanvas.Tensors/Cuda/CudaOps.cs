@@ -78,6 +78,7 @@ public sealed unsafe partial class CudaOps : IOps
         disposed = true;
         if (stream.TrySynchronize())
         {
+            tuner?.Dispose();
             staging.Dispose();
             Arena.Dispose();
         }

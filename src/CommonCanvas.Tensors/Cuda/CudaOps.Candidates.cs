@@ -1,0 +1,92 @@
+using System.Security.Cryptography;
+using System.Text;
+using CommonCanvas.Cuda;
+
+namespace CommonCanvas.Tensors;
+
+/// <summary>Products by NVIDIA's libraries, where those are there, right and faster than the program's own kernels.</summary>
+public sealed partial class CudaOps
+{
+    /// <summary>Environment variable that, set to <c>off</c>, leaves all products to the program's own kernels.</summary>
+    public const string LibrariesVariable = "COMMONCANVAS_LIBRARIES";
+
+    ProductTuner? tuner;
+
+    /// <summary>
+    /// From now on each product with weights is tried once by every installed library that can compute it, when its shape is
+    /// first met outside of a recording; results are remembered in the user's cache. Without libraries, or where
+    /// <see cref="LibrariesVariable"/> is <c>off</c>, nothing changes.
+    /// </summary>
+    /// <param name="note">Told of libraries that are dropped because they answer wrongly or do not start.</param>
+    public void UseInstalledLibraries(Action<string>? note = null)
+    {
+        if (Environment.GetEnvironmentVariable(LibrariesVariable) == "off") return;
+        UseLibraries(device =>
+        [
+            OpenLibrary(() =>
+            {
+                var (table, path) = CuBlasLt.Load(device.Api.DriverVersion);
+                return new CuBlasLtCandidates(new CuBlasLt(device, table, path));
+            }, note),
+        ], Path.Combine(Path.GetDirectoryName(KernelCache.DefaultFolder)!, "choices"), note);
+    }
+
+    /// <summary>A library; null where it is missing, which doctor says to whoever wants to know, or does not start.</summary>
+    internal static IProductLibrary? OpenLibrary(Func<IProductLibrary> open, Action<string>? note)
+    {
+        try { return open(); }
+        catch (LibraryMissingException) { return null; }
+        catch (Exception e) when (e is LibraryCallException or EntryPointNotFoundException)
+        {
+            note?.Invoke(e.Message);
+            return null;
+        }
+    }
+
+    /// <summary>What was measured since the libraries were taken into use; empty for what was known from disk.</summary>
+    public IReadOnlyList<ProductMeasurement> ProductMeasurements => tuner?.Measurements ?? [];
+
+    /// <summary>Takes libraries into use, which are disposed with this.</summary>
+    /// <param name="open">Opens them on the device; those that are null are not there.</param>
+    /// <param name="folder">Where choices are remembered.</param>
+    /// <param name="note">Told of libraries that are dropped.</param>
+    internal void UseLibraries(Func<CudaDevice, IReadOnlyList<IProductLibrary?>> open, string folder, Action<string>? note)
+    {
+        IProductLibrary[] libraries = [.. open(device).OfType<IProductLibrary>()];
+        if (libraries.Length == 0) return;
+        string key = string.Join("; ", [$"{device.Name}, {device.ComputeCapability}, {device.Multiprocessors} multiprocessors", $"driver {device.Api.DriverVersion}",
+            .. libraries.Select(library => library.Name), $"kernels {KernelsHash()}"]);
+        tuner?.Dispose();
+        tuner = new ProductTuner(device, stream, Arena, libraries, RunOwn, new ProductChoices(folder, key), note);
+    }
+
+    static string KernelsHash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string file in KernelSources.Files) hash.AppendData(Encoding.UTF8.GetBytes(KernelSources.Read(file)));
+        foreach (var (_, text) in KernelSources.Headers) hash.AppendData(Encoding.UTF8.GetBytes(text));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+    }
+
+    /// <summary>Queues a linear product by a library; false where the own kernels are to do it.</summary>
+    bool RunByLibrary(ProductKind kind, DType type, int rows, int inputs, int outputs, in ProductOperands operands) =>
+        tuner is not null && tuner.Run(ProductProblem.Linear(kind, type, rows, inputs, outputs, operands), operands, mayTune: !capturing);
+
+    /// <summary>Queues a convolution by a library; false where the own kernels are to do it. x: what the convolution reads, or its gradient.</summary>
+    bool RunByLibrary(ProductKind kind, Tensor x, int outputs, ConvGeometry geometry, in ProductOperands operands) =>
+        tuner is not null && tuner.Run(ProductProblem.Convolution(kind, x.Type, x[0], x[1], x[2], x[3], outputs, geometry, operands), operands, mayTune: !capturing);
+
+    void RunOwn(ProductProblem problem, ProductOperands operands)
+    {
+        var (x, weight, dY, bias, perSample, residual, result) = operands;
+        switch (problem.Kind)
+        {
+            case ProductKind.LinearForward: LinearForward(x, weight, problem.Inputs, bias, perSample, residual, sampleRows: 1, result); break;
+            case ProductKind.LinearBackwardInput: LinearBackward(x: default, weight, problem.Inputs, dY, result, dWeight: default); break;
+            case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, dX: default, result); break;
+            case ProductKind.ConvForward: ConvForward(x, weight, bias, perSample, residual, problem.Geometry, result); break;
+            case ProductKind.ConvBackwardInput: ConvBackwardInput(weight, dY, problem.Geometry, result); break;
+            default: ConvBackwardWeight(x, dY, problem.Geometry, result); break;
+        }
+    }
+}
