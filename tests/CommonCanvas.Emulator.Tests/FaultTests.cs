@@ -115,6 +115,14 @@ public class FaultTests
         Fault(Kernel("__shared__ float s[64];\ns[i] = i;\ns[63 - i] = 1;\n__syncthreads();\nx[i] = s[i];")), "wrote it, without a barrier", "faulty.cu:");
 
     [Fact]
+    public void A_missing_barrier_between_a_write_and_another_warps_atomic_change() => Contains(
+        Fault(Kernel("__shared__ int s;\nif (i == 0) s = 0;\natomicAdd(&s, 1);\n__syncthreads();\nx[i] = s;")), "faulty.cu:5", "warp 0 wrote it, without a barrier", "thread (32, 0, 0)");
+
+    [Fact]
+    public void A_missing_barrier_behind_atomic_changes() => Contains(
+        Fault(Kernel("__shared__ int s;\nif (i == 0) s = 0;\n__syncthreads();\natomicAdd(&s, 1);\nx[i] = s;")), "faulty.cu:6", "warp 0 read it, without a barrier", "thread (32, 0, 0)");
+
+    [Fact]
     public void A_missing_wait_for_a_copy() => Contains(
         Fault(Asynchronous + Kernel("__shared__ float s[64];\ncopy(s + i, x + i);\ncommit();\n__syncthreads();\nx[i] = s[i];")),
         "asynchronous copy to it has not been waited for", "thread (0, 0, 0)");
@@ -212,6 +220,12 @@ public class FaultTests
                 sum += s[k & 1][63 - threadIdx.x] + halves[threadIdx.x];
                 __syncthreads();
             }
+            __shared__ int own[2]; // a warp reads what it alone has changed
+            if (threadIdx.x % 32 == 0) own[threadIdx.x / 32] = 0;
+            __syncwarp();
+            atomicAdd(&own[threadIdx.x / 32], 1);
+            __syncwarp();
+            sum += own[threadIdx.x / 32];
             atomicAdd(&counter, 1);
             __syncthreads();
             if (counter >= 64 && blockIdx.x == 0 || blockIdx.x == 1) y[i] = sum;

@@ -64,17 +64,18 @@ internal sealed unsafe class BlockWatch : IDisposable
 
 /// <summary>
 /// An entry for two bytes of shared memory: the epoch of the last access (12 bits), the warp that wrote (6), the warp that
-/// read (6), whether a copy is under way, whether they were ever written. Warps count from 1.
+/// read (6), whether only atomic operations wrote since the last barrier, whether a copy is under way, whether they were ever
+/// written. Warps count from 1.
 /// </summary>
 internal static class SharedEntry
 {
-    public const uint Written = 1, InFlight = 2, Epochs = 1 << 12;
+    public const uint Written = 1, InFlight = 2, Atomic = 4, Epochs = 1 << 12;
     public const int ReaderShift = 8, WriterShift = 14, EpochShift = 20;
     public const uint Reader = 63u << ReaderShift, Writer = 63u << WriterShift, Epoch = (Epochs - 1) << EpochShift;
 
     /// <summary>Several warps have read.</summary>
     public const uint ManyReaders = 63u << ReaderShift;
 
-    /// <summary>Warps have changed it atomically.</summary>
+    /// <summary>Several warps have changed it atomically.</summary>
     public const uint AtomicWriters = 62u << WriterShift;
 }

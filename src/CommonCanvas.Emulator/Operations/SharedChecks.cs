@@ -59,12 +59,16 @@ internal static unsafe class SharedChecks
         {
             case Access.Read:
                 bad = inFlight | unwritten | otherWriter;
-                return Vector256.Create(epoch | SharedEntry.Written) | writer
+                return Vector256.Create(epoch | SharedEntry.Written) | writer | (entries & current & Vector256.Create(SharedEntry.Atomic))
                     | Vector256.ConditionalSelect(otherReader, Vector256.Create(SharedEntry.ManyReaders), myReader);
             case Access.Atomic:
-                var atomic = Vector256.Create(SharedEntry.AtomicWriters);
-                bad = inFlight | unwritten | (otherWriter & ~Vector256.Equals(writer, atomic)) | otherReader;
-                return Vector256.Create(epoch | SharedEntry.Written) | reader | atomic;
+                // a warp's own atomic change stays its own until another warp makes one, and a plain write of its own stays plain
+                var atomic = Vector256.Equals(entries & Vector256.Create(SharedEntry.Atomic), Vector256.Create(SharedEntry.Atomic)) & current;
+                var mine = Vector256.Equals(writer, Entries.Zero) | (Vector256.Equals(writer, myWriter) & atomic);
+                bad = inFlight | unwritten | (otherWriter & ~atomic) | otherReader;
+                var changed = Vector256.ConditionalSelect(otherWriter, Vector256.Create(SharedEntry.AtomicWriters | SharedEntry.Atomic),
+                    myWriter | (mine & Vector256.Create(SharedEntry.Atomic)));
+                return Vector256.Create(epoch | SharedEntry.Written) | reader | changed;
             default:
                 bad = inFlight | otherWriter | otherReader;
                 return Vector256.Create(epoch | SharedEntry.Written | (access == Access.CopyIn ? SharedEntry.InFlight : 0)) | reader | myWriter;
@@ -78,7 +82,7 @@ internal static unsafe class SharedChecks
         bool current = (entry & SharedEntry.Epoch) == epoch;
         string reads = access == Access.Read ? "read" : access == Access.Atomic ? "changed atomically" : "written";
         string what = (entry & SharedEntry.InFlight) != 0 ? "while an asynchronous copy to it has not been waited for"
-            : current && writer != 0 && writer != me ? $"after {Writer(writer)} wrote it, without a barrier between them"
+            : current && writer != 0 && writer != me && !(access == Access.Atomic && (entry & SharedEntry.Atomic) != 0) ? $"after {Writer(writer)} wrote it, without a barrier between them"
             : current && reader != 0 && reader != me && access != Access.Read ? $"after {Reader(reader)} read it, without a barrier between them"
             : "before anything was written there: a write is missing, or the barrier behind it";
         throw new KernelFault(CudaResult.LaunchFailed, $"shared memory at offset {offset + at * Granule} is {reads} {what}", lane, source);
