@@ -5,11 +5,21 @@ namespace CommonCanvas.Emulator.Tests;
 /// <summary>An emulated device with one stream, and what tests do with it: compile, upload, launch, download.</summary>
 internal sealed class EmulatedGpu : IDisposable
 {
-    static readonly Lazy<Nvrtc?> Compiler = new(() =>
+    static readonly Lazy<Nvrtc?> compiler = new(() =>
     {
         try { return Nvrtc.Load(); }
         catch (LibraryMissingException) { return null; }
     });
+
+    /// <summary>The compiler; skips the test where there is none.</summary>
+    public static Nvrtc Compiler
+    {
+        get
+        {
+            Assert.SkipWhen(compiler.Value is null, "there is no NVRTC: ./build.sh nvrtc fetches it");
+            return compiler.Value;
+        }
+    }
 
     readonly List<nint> allocations = [];
 
@@ -27,11 +37,8 @@ internal sealed class EmulatedGpu : IDisposable
     public CudaStream Stream { get; }
 
     /// <summary>Compiles a source for compute capability 8.0, or skips the test where there is no NVRTC.</summary>
-    public CudaModule Compile(string source, string file = "test.cu")
-    {
-        Assert.SkipWhen(Compiler.Value is null, "there is no NVRTC: ./build.sh nvrtc fetches it");
-        return new CudaModule(Device, Compiler.Value.Compile(source, file, [], ["-arch=compute_80", "-lineinfo", "-std=c++17"]), file);
-    }
+    public CudaModule Compile(string source, string file = "test.cu") =>
+        new(Device, Compiler.Compile(source, file, [], ["-arch=compute_80", "-lineinfo", "-std=c++17"]), file);
 
     /// <summary>Loads a PTX text.</summary>
     public CudaModule Load(string ptx) => new(Device, new NvrtcProgram(ptx, [], ""), "test.ptx");

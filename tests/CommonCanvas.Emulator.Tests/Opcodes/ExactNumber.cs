@@ -121,6 +121,30 @@ internal sealed record FloatFormat(int Bits, int Mantissa)
         return Round((root * 2 + (root * root == scaled ? 0 : 1), exponent / 2 - Extra - 1), mode);
     }
 
+    /// <summary>The nearest integer in a direction: rni, rzi, rmi or rpi. A zero keeps the sign.</summary>
+    public ulong Integral(ulong v, string mode)
+    {
+        if (IsNaN(v) || IsInfinite(v)) return v;
+        return Round((WholePart(v, mode), 0), "rn", IsNegative(v));
+    }
+
+    /// <summary>The same as a number of unlimited width, of a finite one.</summary>
+    public BigInteger WholePart(ulong v, string mode)
+    {
+        var (mantissa, exponent) = Read(v);
+        if (exponent >= 0) return mantissa << exponent;
+        var floor = mantissa >> -exponent;
+        var rest = mantissa - (floor << -exponent);
+        var half = BigInteger.One << (-exponent - 1);
+        return mode switch
+        {
+            "rmi" => floor,
+            "rpi" => rest.IsZero ? floor : floor + 1,
+            "rzi" => mantissa.Sign < 0 && !rest.IsZero ? floor + 1 : floor,
+            _ => rest > half || (rest == half && !floor.IsEven) ? floor + 1 : floor,
+        };
+    }
+
     static BigInteger Root(BigInteger v)
     {
         var x = BigInteger.One << (int)((v.GetBitLength() + 1) / 2);

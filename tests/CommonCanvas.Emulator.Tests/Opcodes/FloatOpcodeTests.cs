@@ -1,32 +1,10 @@
+using static CommonCanvas.Emulator.Tests.Opcodes.EdgeValues;
+
 namespace CommonCanvas.Emulator.Tests.Opcodes;
 
 /// <summary>Floating-point instructions against exact arithmetic, rounded once, with infinities, subnormals and what is no number.</summary>
 public class FloatOpcodeTests
 {
-    static readonly string[] Modes = ["rn", "rz", "rm", "rp"];
-
-    static readonly ulong[] Singles =
-    [
-        0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x807fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x40490fdb, 0xc2f6e979,
-        0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc12345, 0x7f800001, 0x33800000, 0x33800001, 0x4b000001,
-    ];
-
-    static readonly ulong[] Halves =
-        [0, 0x8000, 1, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3c01, 0x4248, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x1400, 0x1001, 0xabcd, 0x6401];
-
-    static readonly ulong[] BFloats =
-        [0, 0x8000, 1, 0x807f, 0x0080, 0x3f80, 0xbf80, 0x3f81, 0x4049, 0x7f7f, 0xff7f, 0x7f80, 0xff80, 0x7fc0, 0x3380, 0x3b81, 0x4301, 0xc2f7];
-
-    static readonly ulong[] Doubles =
-    [
-        0, 0x8000000000000000, 1, 0x000fffffffffffff, 0x3ff0000000000000, 0xbff0000000000001, 0x400921fb54442d18, 0x7fefffffffffffff,
-        0x7ff0000000000000, 0xfff0000000000000, 0x36a0000000000000, 0x380fffffffffffff, 0x41dfffffffc00000, 0xc1e0000000200000, 0x43e0000000000000, 0x47f0000000000000,
-    ];
-
-    static ulong[] Few(ulong[] all, int operands) => operands < 3 ? all : [.. all.Where((_, i) => i % 2 == 0 || i == 1)];
-
-    static ulong[] Values(char letter, int operands) => Few(letter switch { 'q' => Doubles, 'h' => Halves, _ => Singles }, operands);
-
     static readonly FloatFormat F = FloatFormat.F32;
 
     static ulong Clamp(ulong v) => F.IsNaN(v) || F.IsNegative(v) ? 0 : F.Compare(v, 0x3f800000) > 0 ? 0x3f800000 : v;
@@ -37,8 +15,24 @@ public class FloatOpcodeTests
         new($"{opcode}.ftz.f32", shape, o => F.Flush(of([.. o.Select(F.Flush)]))),
     ];
 
+    /// <summary>All forms that these tests prove.</summary>
+    internal static IEnumerable<OpcodeForm> Forms =>
+    [
+        .. SingleRounded, .. SingleSigns, .. Comparing, .. SixteenBits("f16"), .. SixteenBits("bf16"), .. BetweenFormats(), .. FromIntegers, .. ToIntegers,
+    ];
+
     [Fact]
-    public void Single_precision_in_every_rounding() => OpcodeBench.Check(Modes.SelectMany(mode => (IEnumerable<OpcodeForm>)
+    public void Single_precision_in_every_rounding() => OpcodeBench.Check(SingleRounded, Values);
+
+    static IEnumerable<OpcodeForm> SingleRounded =>
+    [
+        .. Modes.SelectMany(InMode),
+        // without a direction to nearest, though a compiler may then fuse
+        .. WithFlush("add", "www", o => F.Add(o[0], o[1], "rn")), .. WithFlush("sub", "www", o => F.Add(o[0], F.IsNaN(o[1]) ? o[1] : o[1] ^ F.Sign, "rn")),
+        .. WithFlush("mul", "www", o => F.Multiply(o[0], o[1], "rn")),
+    ];
+
+    static IEnumerable<OpcodeForm> InMode(string mode) =>
     [
         .. WithFlush($"add.{mode}", "www", o => F.Add(o[0], o[1], mode)),
         .. WithFlush($"sub.{mode}", "www", o => F.Add(o[0], F.IsNaN(o[1]) ? o[1] : o[1] ^ F.Sign, mode)),
@@ -47,7 +41,7 @@ public class FloatOpcodeTests
         .. WithFlush($"div.{mode}", "www", o => F.Divide(o[0], o[1], mode)),
         .. WithFlush($"rcp.{mode}", "ww", o => F.Divide(0x3f800000, o[0], mode)),
         .. WithFlush($"sqrt.{mode}", "ww", o => F.SquareRoot(o[0], mode)),
-    ]), Values);
+    ];
 
     static ulong Extreme(FloatFormat format, ulong a, ulong b, bool least, bool propagate)
     {
@@ -57,14 +51,16 @@ public class FloatOpcodeTests
     }
 
     [Fact]
-    public void Single_precision_minimum_maximum_sign_and_saturation() => OpcodeBench.Check(
+    public void Single_precision_minimum_maximum_sign_and_saturation() => OpcodeBench.Check(SingleSigns, Values);
+
+    static IEnumerable<OpcodeForm> SingleSigns =>
     [
         .. WithFlush("min", "www", o => Extreme(F, o[0], o[1], true, false)), .. WithFlush("max", "www", o => Extreme(F, o[0], o[1], false, false)),
         new("min.NaN.f32", "www", o => Extreme(F, o[0], o[1], true, true)), new("max.NaN.f32", "www", o => Extreme(F, o[0], o[1], false, true)),
         new("neg.f32", "ww", o => o[0] ^ F.Sign), new("abs.f32", "ww", o => o[0] & ~F.Sign),
         new("add.sat.f32", "www", o => Clamp(F.Add(o[0], o[1], "rn"))), new("mul.sat.f32", "www", o => Clamp(F.Multiply(o[0], o[1], "rn"))),
         new("fma.rn.sat.f32", "wwww", o => Clamp(F.Fused(o[0], o[1], o[2], "rn"))), new("copysign.f32", "www", o => (o[1] & ~F.Sign) | (o[0] & F.Sign)),
-    ], Values);
+    ];
 
     static readonly (string Name, Func<int?, bool> Holds)[] Relations =
     [
@@ -74,26 +70,33 @@ public class FloatOpcodeTests
     ];
 
     [Fact]
-    public void Comparisons() => OpcodeBench.Check(Relations.SelectMany(relation => (OpcodeForm[])
+    public void Comparisons() => OpcodeBench.Check(Comparing, Values);
+
+    static IEnumerable<OpcodeForm> Comparing => Relations.SelectMany(relation => (OpcodeForm[])
     [
         new($"setp.{relation.Name}.f32", "pww", o => relation.Holds(F.Compare(o[0], o[1])) ? 1ul : 0),
         new($"setp.{relation.Name}.ftz.f32", "pww", o => relation.Holds(F.Compare(F.Flush(o[0]), F.Flush(o[1]))) ? 1ul : 0),
         new($"setp.{relation.Name}.f64", "pqq", o => relation.Holds(FloatFormat.F64.Compare(o[0], o[1])) ? 1ul : 0),
         new($"setp.{relation.Name}.f16", "phh", o => relation.Holds(FloatFormat.F16.Compare(o[0], o[1])) ? 1ul : 0),
-    ]), Values);
+    ]);
 
     [Theory]
     [InlineData("f16"), InlineData("bf16")]
     public void Sixteen_bits(string type)
     {
-        var format = type == "f16" ? FloatFormat.F16 : FloatFormat.BF16;
         ulong[] all = type == "f16" ? Halves : BFloats;
+        OpcodeBench.Check(SixteenBits(type), (letter, operands) => Few(letter == 'h' ? all : [.. all.Zip(all.Reverse(), (low, high) => low | high << 16)], operands));
+    }
+
+    static IEnumerable<OpcodeForm> SixteenBits(string type)
+    {
+        var format = type == "f16" ? FloatFormat.F16 : FloatFormat.BF16;
         IEnumerable<OpcodeForm> Both(string opcode, int operands, Func<ulong[], ulong> of) =>
         [
             new($"{opcode}.{type}", new string('h', operands + 1), of),
             new($"{opcode}.{type}x2", new string('w', operands + 1), o => of([.. o.Select(v => v & 0xffff)]) | of([.. o.Select(v => v >> 16)]) << 16),
         ];
-        OpcodeBench.Check(
+        return
         [
             .. Both("add.rn", 2, o => format.Add(o[0], o[1], "rn")), .. Both("mul.rn", 2, o => format.Multiply(o[0], o[1], "rn")),
             .. Both("sub.rn", 2, o => format.Add(o[0], format.IsNaN(o[1]) ? o[1] : o[1] ^ format.Sign, "rn")),
@@ -101,13 +104,16 @@ public class FloatOpcodeTests
             .. Both("min", 2, o => Extreme(format, o[0], o[1], true, false)), .. Both("max", 2, o => Extreme(format, o[0], o[1], false, false)),
             .. Both("min.NaN", 2, o => Extreme(format, o[0], o[1], true, true)), .. Both("max.NaN", 2, o => Extreme(format, o[0], o[1], false, true)),
             .. Both("neg", 1, o => o[0] ^ format.Sign), .. Both("abs", 1, o => o[0] & ~format.Sign),
-        ], (letter, operands) => Few(letter == 'h' ? all : [.. all.Zip(all.Reverse(), (low, high) => low | high << 16)], operands));
+        ];
     }
 
     static readonly (string Name, FloatFormat Format, char Slot)[] Formats = [("f16", FloatFormat.F16, 'h'), ("f32", FloatFormat.F32, 'w'), ("f64", FloatFormat.F64, 'q')];
 
     [Fact]
-    public void Conversions_between_formats()
+    public void Conversions_between_formats() => OpcodeBench.Check(BetweenFormats(),
+        (letter, operands) => letter == 'q' ? [.. Values(letter, operands).Where(v => !FloatFormat.F64.IsNaN(v))] : Values(letter, operands));
+
+    static List<OpcodeForm> BetweenFormats()
     {
         static ulong To(FloatFormat to, FloatFormat from, ulong v, string mode) => from.IsNaN(v) ? to.NaN
             : from.IsInfinite(v) ? to.Infinity | (from.IsNegative(v) ? to.Sign : 0) : to.Round(from.Read(v), mode, from.IsNegative(v));
@@ -130,57 +136,43 @@ public class FloatOpcodeTests
             forms.Add(new($"cvt.{mode}.ftz.f32.f64", "wq", o => F.Flush(To(F, FloatFormat.F64, o[0], mode))));
             forms.Add(new($"cvt.{mode}.f16.f64", "hq", o => To(FloatFormat.F16, FloatFormat.F64, o[0], mode)));
         }
-        OpcodeBench.Check(forms, (letter, operands) => letter == 'q' ? [.. Values(letter, operands).Where(v => !FloatFormat.F64.IsNaN(v))] : Values(letter, operands));
+        return forms;
     }
 
     [Fact]
     public void Conversions_from_integers()
     {
         ulong[] integers = [0, 1, 2, 0x7fffffff, 0x80000000, 0xffffffff, 0x01000001, 0x01000003, 65504, 65519, 65520, 0x7fffffffffffffff, 0x8000000000000000, ulong.MaxValue, 0x4000004000000001, 0xffdfffffffffffff];
-        OpcodeBench.Check(
-            from to in Formats
-            from source in (string[])["s32", "u32", "s64", "u64", "s16", "u8"]
-            from mode in Modes
-            let wide = source.EndsWith("64", StringComparison.Ordinal)
-            select new OpcodeForm($"cvt.{mode}.{to.Name}.{source}", $"{to.Slot}{(wide ? 'q' : 'w')}",
-                o => to.Format.Round((source switch { "s32" => (int)o[0], "u32" => (uint)o[0], "s64" => (long)o[0], "s16" => (short)o[0], "u8" => (byte)o[0], _ => o[0] }, 0), mode)),
-            (letter, _) => letter == 'q' ? integers : [.. integers.Where(v => v <= uint.MaxValue)]);
+        OpcodeBench.Check(FromIntegers, (letter, _) => letter == 'q' ? integers : [.. integers.Where(v => v <= uint.MaxValue)]);
     }
 
+    static IEnumerable<OpcodeForm> FromIntegers =>
+        from to in Formats
+        from source in (string[])["s32", "u32", "s64", "u64", "s16", "u8"]
+        from mode in Modes
+        let wide = source.EndsWith("64", StringComparison.Ordinal)
+        select new OpcodeForm($"cvt.{mode}.{to.Name}.{source}", $"{to.Slot}{(wide ? 'q' : 'w')}",
+            o => to.Format.Round((source switch { "s32" => (int)o[0], "u32" => (uint)o[0], "s64" => (long)o[0], "s16" => (short)o[0], "u8" => (byte)o[0], _ => o[0] }, 0), mode));
+
     [Fact]
-    public void Conversions_to_integers()
+    public void Conversions_to_integers() => OpcodeBench.Check(ToIntegers, Values);
+
+    static ulong To(FloatFormat format, ulong v, string mode, System.Numerics.BigInteger least, System.Numerics.BigInteger most)
     {
-        static System.Numerics.BigInteger Integral(FloatFormat format, ulong v, string mode)
-        {
-            var (mantissa, exponent) = format.Read(v);
-            if (exponent >= 0) return mantissa << exponent;
-            var floor = mantissa >> -exponent;
-            var rest = mantissa - (floor << -exponent);
-            var half = System.Numerics.BigInteger.One << (-exponent - 1);
-            return mode switch
-            {
-                "rmi" => floor,
-                "rpi" => rest.IsZero ? floor : floor + 1,
-                "rzi" => mantissa.Sign < 0 && !rest.IsZero ? floor + 1 : floor,
-                _ => rest > half || (rest == half && !floor.IsEven) ? floor + 1 : floor,
-            };
-        }
-        static ulong To(FloatFormat format, ulong v, string mode, System.Numerics.BigInteger least, System.Numerics.BigInteger most)
-        {
-            if (format.IsNaN(v)) return 0;
-            var value = format.IsInfinite(v) ? format.IsNegative(v) ? least : most : System.Numerics.BigInteger.Clamp(Integral(format, v, mode), least, most);
-            return (ulong)(value & ulong.MaxValue);
-        }
-        OpcodeBench.Check(
-            from source in Formats
-            from mode in (string[])["rni", "rzi", "rmi", "rpi"]
-            from form in (OpcodeForm[])
-            [
-                new($"cvt.{mode}.s32.{source.Name}", $"w{source.Slot}", o => To(source.Format, o[0], mode, int.MinValue, int.MaxValue)),
-                new($"cvt.{mode}.u32.{source.Name}", $"w{source.Slot}", o => To(source.Format, o[0], mode, 0, uint.MaxValue)),
-                new($"cvt.{mode}.s64.{source.Name}", $"q{source.Slot}", o => To(source.Format, o[0], mode, long.MinValue, long.MaxValue)),
-                new($"cvt.{mode}.u64.{source.Name}", $"q{source.Slot}", o => To(source.Format, o[0], mode, 0, ulong.MaxValue)),
-            ]
-            select form, Values);
+        if (format.IsNaN(v)) return 0;
+        var value = format.IsInfinite(v) ? format.IsNegative(v) ? least : most : System.Numerics.BigInteger.Clamp(format.WholePart(v, mode), least, most);
+        return (ulong)(value & ulong.MaxValue);
     }
+
+    static IEnumerable<OpcodeForm> ToIntegers =>
+        from source in Formats
+        from mode in (string[])["rni", "rzi", "rmi", "rpi"]
+        from form in (OpcodeForm[])
+        [
+            new($"cvt.{mode}.s32.{source.Name}", $"w{source.Slot}", o => To(source.Format, o[0], mode, int.MinValue, int.MaxValue)),
+            new($"cvt.{mode}.u32.{source.Name}", $"w{source.Slot}", o => To(source.Format, o[0], mode, 0, uint.MaxValue)),
+            new($"cvt.{mode}.s64.{source.Name}", $"q{source.Slot}", o => To(source.Format, o[0], mode, long.MinValue, long.MaxValue)),
+            new($"cvt.{mode}.u64.{source.Name}", $"q{source.Slot}", o => To(source.Format, o[0], mode, 0, ulong.MaxValue)),
+        ]
+        select form;
 }

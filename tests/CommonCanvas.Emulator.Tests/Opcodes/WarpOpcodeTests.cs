@@ -31,9 +31,43 @@ public class WarpOpcodeTests
         Assert.Equal(Enumerable.Range(0, Lanes).Select(l => input[Source(l)]), Run($"out[l] = {expression};", input, Lanes));
     }
 
+    /// <summary>Every mode with segments and clamps, against the pseudo code of the PTX ISA; lanes outside of their segment keep their value.</summary>
+    [Theory]
+    [InlineData("up"), InlineData("down"), InlineData("bfly"), InlineData("idx")]
+    [Proves("shfl.sync.up.b32 w|pwwww", "shfl.sync.down.b32 w|pwwww", "shfl.sync.bfly.b32 w|pwwww", "shfl.sync.idx.b32 w|pwwww", "shfl.sync.bfly.b32 wwwww")]
+    public void Shuffles_of_segments(string mode)
+    {
+        int[] distances = [0, 1, 2, 5, 8, 16, 31, 33], clamps = [0x1f, 0, 0x181f, 0x1007, 0x1c03, 0x1f1f, 0x1800];
+        var cases = (from b in distances from c in clamps select (b, c)).ToArray();
+        string text = string.Concat(cases.Select((one, i) => $"asm volatile(\"{{ .reg .pred p; shfl.sync.{mode}.b32 %0|p, %2, {one.b}, {one.c}, -1; selp.u32 %1, 1, 0, p; }}\" : \"=r\"(d), \"=r\"(p) : \"r\"(in[l])); out[{64 * i} + l] = d; out[{64 * i + 32} + l] = p;\n"))
+            + "asm volatile(\"shfl.sync.bfly.b32 %0, %1, 3, 31, -1;\" : \"=r\"(d) : \"r\"(in[l])); " + $"out[{64 * cases.Length} + l] = d;";
+        var input = Enumerable.Range(0, Lanes).Select(l => (uint)(l * l + 1)).ToArray();
+        var output = Run("unsigned d, p; " + text, input, 64 * cases.Length + 32);
+        for (int i = 0; i < cases.Length; i++)
+            for (int lane = 0; lane < Lanes; lane++)
+            {
+                int b = cases[i].b & 31, clamp = cases[i].c & 31, segment = cases[i].c >> 8 & 31, most = (lane & segment) | (clamp & ~segment), least = lane & segment;
+                int source = mode switch { "up" => lane - b, "down" => lane + b, "bfly" => lane ^ b, _ => least | (b & ~segment) };
+                bool inside = mode == "up" ? source >= most : source <= most;
+                Assert.Equal((input[inside ? source : lane], inside ? 1u : 0), (output[64 * i + lane], output[64 * i + 32 + lane]));
+            }
+        Assert.Equal(Enumerable.Range(0, Lanes).Select(l => input[l ^ 3]), output[(64 * cases.Length)..]);
+    }
+
     [Fact]
+    [Proves("vote.sync.all.pred ppw", "vote.sync.any.pred ppw", "vote.sync.uni.pred ppw", "vote.sync.ballot.b32 wpw", "vote.sync.any.pred p!pw", "activemask.b32 w",
+        "match.any.sync.b32 www", "match.all.sync.b32 w|pww", "redux.sync.add.u32 www", "redux.sync.add.s32 www", "redux.sync.max.u32 www", "redux.sync.or.b32 www")]
     public void Votes_matches_and_reductions()
     {
+        var votes = Run("""
+            unsigned a, b, c, d;
+            asm volatile("{ .reg .pred p, q; setp.gt.u32 p, %4, 3; vote.sync.all.pred q, p, -1; selp.u32 %0, 1, 0, q; vote.sync.any.pred q, p, -1; selp.u32 %1, 1, 0, q;"
+                "vote.sync.uni.pred q, p, -1; selp.u32 %2, 1, 0, q; vote.sync.any.pred q, !p, -1; selp.u32 %3, 1, 0, q; }" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "r"(in[l]));
+            out[l] = a + 2 * b + 4 * c + 8 * d;
+            asm volatile("{ .reg .pred p, q; setp.gt.u32 p, %1, 9; vote.sync.uni.pred q, p, -1; selp.u32 %0, 1, 0, q; }" : "=r"(a) : "r"(in[l]));
+            out[32 + l] = a;
+            """, [.. Enumerable.Range(0, Lanes).Select(l => (uint)(l % 5))], 64);
+        Assert.Equal(Enumerable.Repeat(2u + 8, Lanes).Concat(Enumerable.Repeat(1u, Lanes)), votes);
         var input = Enumerable.Range(0, Lanes).Select(l => (uint)(l % 5)).ToArray();
         uint Mask(Func<int, bool> holds) => Enumerable.Range(0, Lanes).Aggregate(0u, (mask, l) => holds(l) ? mask | 1u << l : mask);
         var output = Run("""
@@ -78,6 +112,9 @@ public class WarpOpcodeTests
     [Theory]
     [InlineData("m16n8k16", "f16", 16), InlineData("m16n8k8", "f16", 8), InlineData("m16n8k16", "bf16", 16), InlineData("m16n8k8", "bf16", 8)]
     [InlineData("m16n8k8", "tf32", 8), InlineData("m16n8k4", "tf32", 4)]
+    [Proves("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {wwww}{wwww}{ww}{wwww}", "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {wwww}{ww}{w}{wwww}",
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {wwww}{wwww}{ww}{wwww}", "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {wwww}{ww}{w}{wwww}",
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {wwww}{wwww}{ww}{wwww}", "mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 {wwww}{ww}{w}{wwww}")]
     public void Matrix_products(string shape, string type, int depth)
     {
         // small integers, which every format and every order of summation holds exactly
@@ -127,6 +164,8 @@ public class WarpOpcodeTests
 
     [Theory]
     [InlineData(1, false), InlineData(2, false), InlineData(4, false), InlineData(1, true), InlineData(2, true), InlineData(4, true)]
+    [Proves("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {w}[w]", "ldmatrix.sync.aligned.m8n8.x2.shared.b16 {ww}[w]", "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {wwww}[w]",
+        "ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {w}[w]", "ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {ww}[w]", "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {wwww}[w]")]
     public void Matrix_loads(int count, bool transposed)
     {
         string registers = string.Join(",", Enumerable.Range(0, count).Select(r => $"%{r}"));
@@ -151,6 +190,8 @@ public class WarpOpcodeTests
 
     /// <summary>The bounds that the PTX ISA gives for the approximations, and its special cases.</summary>
     [Fact]
+    [Proves("ex2.approx.f32 ww", "ex2.approx.ftz.f32 ww", "lg2.approx.f32 ww", "rcp.approx.f32 ww", "rcp.approx.ftz.f32 ww", "rsqrt.approx.f32 ww", "sqrt.approx.f32 ww",
+        "tanh.approx.f32 ww", "sin.approx.f32 ww", "cos.approx.f32 ww", "div.approx.f32 www", "div.full.f32 www")]
     public void Approximations_keep_their_bounds()
     {
         var random = new Random(3);
@@ -160,6 +201,7 @@ public class WarpOpcodeTests
         [
             ("ex2.approx.f32", v => Math.Pow(2, v), Math.Pow(2, -22), 0), ("ex2.approx.ftz.f32", v => Math.Pow(2, v), Math.Pow(2, -22), 0),
             ("lg2.approx.f32", v => Math.Log2(v), 2e-7, Math.Pow(2, -22)), ("rcp.approx.f32", v => 1 / v, Math.Pow(2, -23), 0),
+            ("rcp.approx.ftz.f32", v => 1 / v, Math.Pow(2, -23), 0),
             ("rsqrt.approx.f32", v => 1 / Math.Sqrt(v), Math.Pow(2, -22), 0), ("sqrt.approx.f32", Math.Sqrt, Math.Pow(2, -22), 0),
             ("tanh.approx.f32", Math.Tanh, Math.Pow(2, -11), 0), ("sin.approx.f32", Math.Sin, 0, Math.Pow(2, -20)), ("cos.approx.f32", Math.Cos, 0, Math.Pow(2, -20)),
         ];
@@ -170,6 +212,16 @@ public class WarpOpcodeTests
             {
                 double x = BitConverter.UInt32BitsToSingle((uint)operands[i]), expected = of(x), actual = BitConverter.UInt32BitsToSingle((uint)results[i]);
                 Assert.True(double.IsNaN(expected) ? double.IsNaN(actual) : Math.Abs(actual - expected) <= relative * Math.Abs(expected) + absolute, $"{opcode} of {x}: {actual}, not {expected}");
+            }
+        }
+        // divisors of 2^-126 to 2^126 are promised 2 units in the last place
+        foreach (string opcode in (string[])["div.approx.f32", "div.full.f32"])
+        {
+            var quotients = OpcodeBench.Run(gpu, new OpcodeForm(opcode, "www", _ => 0), [.. operands.Zip(operands.Reverse(), (a, b) => (ulong[])[a, b])]);
+            for (int i = 0; i < operands.Length; i++)
+            {
+                double expected = (double)BitConverter.UInt32BitsToSingle((uint)operands[i]) / BitConverter.UInt32BitsToSingle((uint)operands[^(i + 1)]);
+                Assert.True(Math.Abs(BitConverter.UInt32BitsToSingle((uint)quotients[i]) - expected) <= Math.Pow(2, -22) * Math.Abs(expected), $"{opcode}: quotient {i}");
             }
         }
         OpcodeForm Special(string opcode) => new(opcode, "ww", _ => 0);
