@@ -42,6 +42,15 @@ public enum Precision
     Bf16,
 }
 
+/// <summary>Whether steps are recorded as graphs.</summary>
+public enum GraphUse
+{
+    /// <summary>On a device that can.</summary>
+    Auto,
+    /// <summary>Never: every operation is launched by itself, as a profiler wants it.</summary>
+    Off,
+}
+
 /// <summary>Everything that decides a training run; written, resolved, into its folder.</summary>
 public sealed class RunConfig
 {
@@ -60,6 +69,9 @@ public sealed class RunConfig
 
     /// <summary>Of weights and activations.</summary>
     public Precision Precision { get; set; } = Precision.Fp32;
+
+    /// <summary>Whether the work that every step does alike is recorded once and launched in one call, on a GPU; the results have the same bits.</summary>
+    public GraphUse Graphs { get; set; } = GraphUse.Auto;
 
     /// <summary>Loss scaling, which fp16 needs.</summary>
     public LossScaleConfig LossScale { get; set; } = new();

@@ -23,6 +23,7 @@ public static class RunSettings
         LossScaling = config.Precision == Precision.Fp16,
         InitialLossScale = (float)config.LossScale.Initial,
         LossScaleGrowth = config.LossScale.GrowthInterval,
+        Graphs = config.Graphs == GraphUse.Auto,
         Configuration = ConfigWriter.Write(config),
         Data = data,
     };

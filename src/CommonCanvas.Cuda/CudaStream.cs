@@ -89,18 +89,22 @@ public sealed unsafe class CudaStream : CudaHandle
     public CudaGraph Capture(Action work)
     {
         Api.Check(Api.Driver.cuStreamBeginCapture(Current, CaptureThreadLocal));
-        nint graph;
+        nint graph = 0;
         CudaResult ended;
-        try { work(); }
-        finally { ended = Api.Driver.cuStreamEndCapture(Current, &graph); }
-        Api.Check(ended, null, "cuStreamEndCapture(");
         try
         {
+            try { work(); }
+            finally { ended = Api.Driver.cuStreamEndCapture(Current, &graph); }
+            Api.Check(ended, null, "cuStreamEndCapture(");
             nint executable;
             Api.Check(Api.Driver.cuGraphInstantiateWithFlags(&executable, graph, 0));
             return new CudaGraph(Api, executable);
         }
-        finally { Api.Check(Api.Driver.cuGraphDestroy(graph)); }
+        finally
+        {
+            // what made the work fail is reported, not this
+            if (graph != 0) _ = Api.Driver.cuGraphDestroy(graph);
+        }
     }
 
     static nint Create(CudaDevice device)
@@ -171,7 +175,11 @@ public sealed unsafe class CudaGraph : CudaHandle
     }
 
     /// <summary>Queues the recorded work.</summary>
-    public void Launch(CudaStream stream) => Api.Check(Api.Driver.cuGraphLaunch(Value, stream.Value));
+    public void Launch(CudaStream stream)
+    {
+        stream.Device.MakeCurrent();
+        Api.Check(Api.Driver.cuGraphLaunch(Value, stream.Value));
+    }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Api.Driver.cuGraphExecDestroy(handle) == CudaResult.Success;

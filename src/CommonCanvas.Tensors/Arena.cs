@@ -10,6 +10,9 @@ namespace CommonCanvas.Tensors;
 ///
 /// Who frees what: a layer's Forward does not take over its argument and returns a tensor that its caller owns. What a
 /// layer needs again in Backward it retains in Forward and releases in Backward.
+///
+/// Recorded work finds its memory at the addresses that it was recorded with, so nobody else may hold it: such work rents
+/// from an <see cref="ArenaPool"/> of its own.
 /// </summary>
 public abstract class Arena : IDisposable
 {
@@ -19,12 +22,17 @@ public abstract class Arena : IDisposable
     {
         public long Bytes;
         public int Owners;
+        public ArenaPool Pool = null!;
     }
 
     readonly Dictionary<nint, Block> live = [];
-    readonly Dictionary<long, Stack<nint>> free = [];
+    readonly ArenaPool common;
+    ArenaPool current;
     readonly Stack<Block> spare = new();
     readonly Lock gate = new();
+
+    /// <summary>Nothing is taken from the device before the first request.</summary>
+    protected Arena() => current = common = new ArenaPool(this);
 
     /// <summary>Bytes handed out and not yet returned.</summary>
     public long InUse { get; private set; }
@@ -76,11 +84,7 @@ public abstract class Arena : IDisposable
         {
             var block = Find(tensor);
             if (--block.Owners > 0) return;
-            live.Remove(tensor.Data);
-            InUse -= block.Bytes;
-            if (!free.TryGetValue(block.Bytes, out var stack)) free[block.Bytes] = stack = new Stack<nint>();
-            stack.Push(tensor.Data);
-            spare.Push(block);
+            PutBack(tensor.Data, block);
         }
     }
 
@@ -92,14 +96,50 @@ public abstract class Arena : IDisposable
         Release(was);
     }
 
-    /// <summary>Gives the free blocks back to the device, after a change of shapes.</summary>
+    /// <summary>Gives the free blocks back to the device, after a change of shapes; those of pools stay.</summary>
     public void Trim()
     {
+        lock (gate) Trim(common);
+    }
+
+    /// <summary>Requests are served from <paramref name="pool"/> until <see cref="Leave"/>; a block goes back to where it came from, whenever.</summary>
+    internal void Enter(ArenaPool pool)
+    {
+        if (current != common) throw new InvalidOperationException("a pool of the arena is in use already");
+        current = pool;
+    }
+
+    /// <summary>Requests are served as before.</summary>
+    internal void Leave() => current = common;
+
+    /// <summary>Takes every block of a pool back from its owners.</summary>
+    internal void Reclaim(ArenaPool pool)
+    {
         lock (gate)
-        {
-            foreach (var (bytes, stack) in free)
-                while (stack.TryPop(out nint data)) { FreeDevice(data, bytes); Reserved -= bytes; }
-        }
+            foreach (var (data, block) in live.Where(entry => entry.Value.Pool == pool).ToArray()) PutBack(data, block);
+    }
+
+    /// <summary>Gives a pool's memory back to the device.</summary>
+    internal void Close(ArenaPool pool)
+    {
+        Reclaim(pool);
+        lock (gate) Trim(pool);
+    }
+
+    void PutBack(nint data, Block block)
+    {
+        live.Remove(data);
+        InUse -= block.Bytes;
+        block.Pool.Live--;
+        if (!block.Pool.Free.TryGetValue(block.Bytes, out var stack)) block.Pool.Free[block.Bytes] = stack = new Stack<nint>();
+        stack.Push(data);
+        spare.Push(block);
+    }
+
+    void Trim(ArenaPool pool)
+    {
+        foreach (var (bytes, stack) in pool.Free)
+            while (stack.TryPop(out nint data)) { FreeDevice(data, bytes); Reserved -= bytes; }
     }
 
     /// <summary>Takes <paramref name="bytes"/> from the device, aligned to 64 bytes at least.</summary>
@@ -115,7 +155,7 @@ public abstract class Arena : IDisposable
         lock (gate)
         {
             nint data;
-            if (free.TryGetValue(rounded, out var stack) && stack.Count > 0) data = stack.Pop();
+            if (current.Free.TryGetValue(rounded, out var stack) && stack.Count > 0) data = stack.Pop();
             else
             {
                 data = AllocateDevice(rounded);
@@ -123,7 +163,8 @@ public abstract class Arena : IDisposable
                 DeviceAllocations++;
             }
             var block = spare.Count > 0 ? spare.Pop() : new Block();
-            (block.Bytes, block.Owners) = (rounded, 1);
+            (block.Bytes, block.Owners, block.Pool) = (rounded, 1, current);
+            current.Live++;
             live.Add(data, block);
             InUse += rounded;
             HighWater = Math.Max(HighWater, InUse);

@@ -1,5 +1,17 @@
 namespace CommonCanvas.Tensors;
 
+/// <summary>A device could not record work. Nothing of it has been queued, so it can be done call by call.</summary>
+/// <param name="message">Why.</param>
+/// <param name="cause">What the device said; null where the work itself is unfit.</param>
+public sealed class RecordingException(string message, Exception? cause = null) : Exception(message, cause);
+
+/// <summary>Work that a device has recorded and launches in one call.</summary>
+public interface IRecording : IDisposable
+{
+    /// <summary>Queues the work.</summary>
+    void Replay();
+}
+
 /// <summary>
 /// Every operation that training and sampling need, as Forward and Backward pairs. <c>CpuOps</c> is the
 /// definition, with the formula of each; every other device computes the same within its precision.
@@ -45,6 +57,18 @@ public interface IOps : IDisposable
 
     /// <summary>Workers park.</summary>
     void EndStep();
+
+    /// <summary>Whether work can be recorded: on a device that queues it, where each call costs the host time.</summary>
+    bool Records => false;
+
+    /// <summary>
+    /// Records what <paramref name="work"/> queues, without doing it. Every shape, address and number in it stays as it is. It
+    /// must have run before, so that its kernels are loaded and its memory is taken from the device, and it can neither copy
+    /// from or to the host nor wait. Its memory is nobody else's while the recording lives (<see cref="ArenaPool"/>).
+    /// </summary>
+    /// <exception cref="RecordingException">The work copies to or from the host, waits, or needs new memory, or the driver refuses.</exception>
+    /// <exception cref="NotSupportedException">The device does not record.</exception>
+    IRecording Record(Action work) => throw new NotSupportedException($"{Name} does not record work");
 
     // ---- matrix products -----------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ public sealed class TrainLoop : IDisposable
         var scaler = new LossScaler(settings.LossScaling, settings.InitialLossScale, settings.LossScaleGrowth);
         state = new TrainState(ops, parameters, Optimizer, scaler) { Configuration = settings.Configuration, Data = settings.Data };
         readout = new StepReadout(ops, step.BatchSize);
+        if (settings.Graphs) step.Record(this.progress.Note);
         (ops as WatchedOps)?.NameLayers(parameters);
     }
 

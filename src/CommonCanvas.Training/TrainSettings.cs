@@ -36,6 +36,12 @@ public sealed record TrainSettings
     /// <summary>Clean steps before the loss scale doubles.</summary>
     public int LossScaleGrowth { get; init; } = 2000;
 
+    /// <summary>
+    /// Whether the work that every step does alike is recorded once and launched in one call, on a device that can; the
+    /// results have the same bits.
+    /// </summary>
+    public bool Graphs { get; init; } = true;
+
     /// <summary>The resolved configuration, kept in every checkpoint and as <c>config.yaml</c> in the run folder.</summary>
     public string Configuration { get; init; } = "";
 

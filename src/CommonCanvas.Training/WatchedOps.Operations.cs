@@ -42,6 +42,33 @@ public sealed partial class WatchedOps
     public void EndStep() => inner.EndStep();
 
     /// <inheritdoc/>
+    public bool Records => inner.Records;
+
+    /// <inheritdoc/>
+    public IRecording Record(Action work)
+    {
+        if (Watching) throw new InvalidOperationException("results that are inspected are read back one by one, which cannot be recorded");
+        double before = Flops;
+        try
+        {
+            var recording = inner.Record(work);
+            return new CountedRecording(this, recording, Flops - before);
+        }
+        finally { Flops = before; }
+    }
+
+    sealed class CountedRecording(WatchedOps owner, IRecording recording, double flops) : IRecording
+    {
+        public void Replay()
+        {
+            recording.Replay();
+            owner.Flops += flops;
+        }
+
+        public void Dispose() => recording.Dispose();
+    }
+
+    /// <inheritdoc/>
     public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)
     {
         inner.LinearForward(x, weight, bias, residual, y);

@@ -8,25 +8,28 @@ public sealed partial class CudaOps
 {
     bool capturing;
 
-    /// <summary>
-    /// Records what <paramref name="work"/> queues, without running it. Every shape, address and number in it stays as it is:
-    /// it must have run before, so that its kernels are loaded and its memory is taken from the device, and it can neither
-    /// copy from or to the host nor wait. The memory that it rents and releases must not be trimmed while the graph lives.
-    /// </summary>
-    /// <exception cref="InvalidOperationException">The work copies to or from the host, waits, or needs new memory.</exception>
-    public CudaGraph Capture(Action work)
+    /// <inheritdoc/>
+    public bool Records => true;
+
+    /// <inheritdoc/>
+    public IRecording Record(Action work)
     {
         capturing = true;
-        try { return stream.Capture(work); }
+        try { return new Recording(stream, stream.Capture(work)); }
+        catch (CudaException e) { throw new RecordingException(e.Message, e); }
         finally { capturing = false; }
     }
-
-    /// <summary>Queues recorded work.</summary>
-    public void Replay(CudaGraph graph) => graph.Launch(stream);
 
     void RefuseInCapture([CallerMemberName] string operation = "")
     {
         if (capturing)
-            throw new InvalidOperationException($"{operation} cannot be part of a recorded step: it copies from or to the host, waits, or takes memory from the device. Do it before, and run the step once before it is recorded");
+            throw new RecordingException($"{operation} cannot be part of a recorded step: it copies from or to the host, waits, or takes memory from the device. Do it before, and run the step once before it is recorded");
+    }
+
+    sealed class Recording(CudaStream stream, CudaGraph graph) : IRecording
+    {
+        public void Replay() => graph.Launch(stream);
+
+        public void Dispose() => graph.Dispose();
     }
 }

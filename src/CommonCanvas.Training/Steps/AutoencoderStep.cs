@@ -14,7 +14,7 @@ public sealed class AutoencoderStep : BatchedStep<PictureBatch>
     readonly PictureDataset data;
     readonly double klWeight;
     readonly ulong seed;
-    readonly float[] ones;
+    Tensor images, noises, weights;
 
     /// <summary>Connects data and model.</summary>
     /// <param name="ops">The device on which the model lies.</param>
@@ -31,45 +31,52 @@ public sealed class AutoencoderStep : BatchedStep<PictureBatch>
         if (data.Resolution % model.Config.Downscale != 0)
             throw new ArgumentException($"resolution {data.Resolution} is not a multiple of {model.Config.Downscale}, by which the autoencoder shrinks pictures");
         (this.model, this.data, this.klWeight, this.seed) = (model, data, klWeight, seed);
-        ones = new float[Microbatch];
-        Array.Fill(ones, 1);
     }
 
     /// <inheritdoc/>
     public override ParameterSet Parameters => model.Parameters;
 
     /// <inheritdoc/>
-    protected override void Train(PictureBatch batch, int start, int count, long step, Tensor loss, float gradientScale)
+    protected override void Load(PictureBatch batch, int start, int count, long step)
     {
         for (int b = 0; b < count; b++) Keys[b] = new RandomKey(seed, RandomPurpose.Posterior, (ulong)(batch.Position + start + b), (uint)step);
-        Forward(Upload(batch, start, count), loss, gradientScale);
+        Load(batch, start, count);
     }
 
     /// <inheritdoc/>
-    protected override void Validate(PictureBatch batch, int start, int count, int total, Tensor loss)
+    protected override void LoadHeldOut(PictureBatch batch, int start, int count, int total)
     {
         data.FillHeldOut(batch, start, count);
         for (int b = 0; b < count; b++) Keys[b] = new RandomKey(0, RandomPurpose.Validation, (ulong)(start + b), 0);
-        Forward(Upload(batch, 0, count), loss, gradientScale: null);
+        Load(batch, 0, count);
     }
 
-    Tensor Upload(PictureBatch batch, int start, int count)
+    void Load(PictureBatch batch, int start, int count)
     {
         int size = batch.PictureSize;
-        return Ops.UploadAs(batch.Pixels.AsSpan(start * size, count * size), Parameters.Type, count, data.Resolution, data.Resolution, 3);
+        Ops.UploadTo(batch.Pixels.AsSpan(start * size, count * size), Images(count));
+        Normal(Noise(count));
+        if (weights.IsNone) Ops.Fill(1, Weight(Microbatch));
     }
 
-    // Releases the image.
-    void Forward(Tensor image, Tensor loss, float? gradientScale)
+    Tensor Images(int count) => Lasting(ref images, count, Parameters.Type, data.Resolution, data.Resolution, 3);
+
+    Tensor Noise(int count)
+    {
+        int side = data.Resolution / model.Config.Downscale;
+        return Lasting(ref noises, count, Parameters.Type, side, side, model.Config.LatentChannels);
+    }
+
+    Tensor Weight(int count) => Lasting(ref weights, count, DType.F32);
+
+    /// <inheritdoc/>
+    protected override void Compute(int count, Tensor loss, float? gradientScale)
     {
         var arena = Ops.Arena;
-        int count = image[0];
-        var weight = Ops.UploadAs(ones.AsSpan(0, count), DType.F32, count);
-        var kl = arena.Rent(DType.F32, count);
+        Tensor image = Images(count), noise = Noise(count), weight = Weight(count), kl = arena.Rent(DType.F32, count);
         model.Training = gradientScale is not null;
         var moments = model.Encode(image);
-        var latent = arena.Rent(moments.Type, count, moments[1], moments[2], moments[3] / 2);
-        var noise = Normal(latent);
+        var latent = arena.RentLike(noise);
         Ops.PosteriorForward(moments, noise, latent, kl);
         var decoded = model.Decode(latent);
         model.Training = true;
@@ -86,6 +93,15 @@ public sealed class AutoencoderStep : BatchedStep<PictureBatch>
             model.EncodeBackward(dMoments);
             foreach (var tensor in (ReadOnlySpan<Tensor>)[slope, dLatent, dMoments]) arena.Release(tensor);
         }
-        foreach (var tensor in (ReadOnlySpan<Tensor>)[image, weight, kl, moments, latent, noise, decoded]) arena.Release(tensor);
+        foreach (var tensor in (ReadOnlySpan<Tensor>)[kl, moments, latent, decoded]) arena.Release(tensor);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing) return;
+        foreach (var tensor in (ReadOnlySpan<Tensor>)[images, noises, weights]) Ops.Arena.Release(tensor);
+        (images, noises, weights) = (default, default, default);
     }
 }

@@ -5,15 +5,19 @@ namespace CommonCanvas.Training;
 
 /// <summary>
 /// What the steps of all models share: batches read ahead, worked off in microbatches, each of which enters with its share
-/// of the batch, so that the split changes memory and not the result.
+/// of the batch, so that the split changes memory and not the result. A microbatch has two parts: what changes from one to
+/// the next (samples, noise, timesteps) is loaded into the same device memory each time, and the model's work on it is the
+/// same calls with the same arguments each time, so that a GPU can record them.
 /// </summary>
 /// <typeparam name="TBatch">Host memory for a batch.</typeparam>
 public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
 {
     readonly Func<int, TBatch> newBatch;
     readonly Prefetcher<TBatch> batches;
+    readonly RecordedWork work;
     readonly int validationSamples;
     TBatch? current;
+    Tensor microbatchLosses;
 
     /// <summary>Nothing is read before the first step.</summary>
     /// <param name="ops">The device.</param>
@@ -28,6 +32,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         (Ops, BatchSize, Microbatch) = (ops, batchSize, Math.Min(microbatch, batchSize));
         (this.validationSamples, this.newBatch) = (validationSamples, newBatch);
         Keys = new RandomKey[Microbatch];
+        work = new RecordedWork(ops, (count, gradientScale) => Compute(count, microbatchLosses.Slice(0, count), gradientScale));
         batches = new Prefetcher<TBatch>(() => newBatch(batchSize), (batch, step) => fill(batch, (step - 1) * batchSize));
     }
 
@@ -50,22 +55,32 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     public void Seek(long step) => batches.Seek(step);
 
     /// <inheritdoc/>
+    public void Record(Action<string> note) => work.Enable(note);
+
+    /// <inheritdoc/>
     public void Run(long step, float lossScale, Tensor losses)
     {
         current = batches.Next(step);
-        Repeat(step, lossScale, losses);
+        Go(current, step, lossScale, losses, inspected: false);
     }
 
     /// <inheritdoc/>
-    public void Repeat(long step, float lossScale, Tensor losses)
+    public void Repeat(long step, float lossScale, Tensor losses) =>
+        Go(current ?? throw new InvalidOperationException("no step has been run"), step, lossScale, losses, inspected: true);
+
+    void Go(TBatch batch, long step, float lossScale, Tensor losses, bool inspected)
     {
-        var batch = current ?? throw new InvalidOperationException("no step has been run");
+        float gradientScale = lossScale / BatchSize;
         Ops.BeginStep();
         Parameters.ZeroGradients();
         for (int start = 0; start < BatchSize; start += Microbatch)
         {
             int count = Math.Min(Microbatch, BatchSize - start);
-            Train(batch, start, count, step, losses.Slice(start, count), lossScale / BatchSize);
+            Load(batch, start, count, step);
+            var computed = Lasting(ref microbatchLosses, count, DType.F32);
+            if (inspected) work.Eagerly(count, gradientScale);
+            else work.Run(count, gradientScale);
+            Ops.Cast(computed, losses.Slice(start, count));
         }
         Ops.EndStep();
     }
@@ -80,7 +95,10 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         for (int start = 0; start < validationSamples; start += Microbatch)
         {
             int count = Math.Min(Microbatch, validationSamples - start);
-            Validate(batch, start, count, validationSamples, losses.Slice(start, count));
+            LoadHeldOut(batch, start, count, validationSamples);
+            var computed = Lasting(ref microbatchLosses, count, DType.F32);
+            work.Beside(() => Compute(count, computed, gradientScale: null));
+            Ops.Cast(computed, losses.Slice(start, count));
         }
         Ops.EndStep();
         double sum = 0;
@@ -89,19 +107,30 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         return sum / validationSamples;
     }
 
-    /// <summary>Writes the losses of some samples of a batch and adds the gradient of <paramref name="gradientScale"/> times their sum.</summary>
-    protected abstract void Train(TBatch batch, int start, int count, long step, Tensor loss, float gradientScale);
+    /// <summary>Brings samples of a batch, and all that is drawn for them in a step, to the device.</summary>
+    protected abstract void Load(TBatch batch, int start, int count, long step);
 
-    /// <summary>Reads held-out samples <paramref name="start"/> and following, <paramref name="count"/> of <paramref name="total"/>, and writes their losses.</summary>
-    protected abstract void Validate(TBatch batch, int start, int count, int total, Tensor loss);
+    /// <summary>Reads held-out samples <paramref name="start"/> and following, <paramref name="count"/> of <paramref name="total"/>, and brings them to the device.</summary>
+    protected abstract void LoadHeldOut(TBatch batch, int start, int count, int total);
+
+    /// <summary>
+    /// Writes the losses of the first <paramref name="count"/> samples that were loaded and, unless <paramref name="gradientScale"/>
+    /// is null, adds the gradient of scale times their sum. Nothing in it may depend on anything else, nor copy from or to the host.
+    /// </summary>
+    protected abstract void Compute(int count, Tensor loss, float? gradientScale);
+
+    /// <summary>
+    /// The first <paramref name="count"/> samples of device memory that lasts as long as this: rented at the first call, for a
+    /// whole microbatch. That call may not come from <see cref="Compute"/>, whose memory is rented anew each time.
+    /// </summary>
+    protected Tensor Lasting(ref Tensor memory, int count, DType type, int d1 = -1, int d2 = -1, int d3 = -1)
+    {
+        if (memory.IsNone) memory = Ops.Arena.Rent(type, Microbatch, d1, d2, d3);
+        return memory.Slice(0, count);
+    }
 
     /// <summary>Standard normal numbers of <see cref="Keys"/>, one key for each sample.</summary>
-    protected Tensor Normal(Tensor like)
-    {
-        var noise = Ops.Arena.RentLike(like);
-        Ops.RandomNormal(Keys.AsSpan(0, like[0]), noise);
-        return noise;
-    }
+    protected void Normal(Tensor noise) => Ops.RandomNormal(Keys.AsSpan(0, noise[0]), noise);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -110,9 +139,12 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Ends reading ahead; the model stays its owner's.</summary>
+    /// <summary>Ends reading ahead and gives the memory back; the model stays its owner's.</summary>
     protected virtual void Dispose(bool disposing)
     {
-        if (disposing) batches.Dispose();
+        if (!disposing) return;
+        batches.Dispose();
+        work.Dispose();
+        Ops.Arena.Drop(ref microbatchLosses);
     }
 }

@@ -7,18 +7,22 @@ namespace CommonCanvas.Training;
 /// The loss of given latents, noise, timesteps and text, and its gradient: add the noise, predict, weigh the squared
 /// error, go backward.
 /// </summary>
-sealed class DiffusionLoss
+sealed class DiffusionLoss : IDisposable
 {
+    const int Signal = 0, Level = 1, Weight = 2, Time = 3, Rows = 4;
+
     readonly IOps ops;
     readonly UNet unet;
     readonly DiffusionObjective objective;
-    readonly float[] signal, level, weight, times;
+    readonly float[] values;
+    readonly int microbatch;
+    Tensor coefficients;
 
     /// <summary>Connects a model and what it is to learn.</summary>
     public DiffusionLoss(IOps ops, UNet unet, DiffusionObjective objective, int microbatch)
     {
-        (this.ops, this.unet, this.objective) = (ops, unet, objective);
-        (signal, level, weight, times) = (new float[microbatch], new float[microbatch], new float[microbatch], new float[microbatch]);
+        (this.ops, this.unet, this.objective, this.microbatch) = (ops, unet, objective, microbatch);
+        values = new float[Rows * microbatch];
     }
 
     /// <summary>Chooses the timestep of a sample of the microbatch.</summary>
@@ -27,42 +31,54 @@ sealed class DiffusionLoss
     /// <param name="weigh">Whether its error has the objective's weight, or 1.</param>
     public void SetTimestep(int b, int t, bool weigh = true)
     {
-        times[b] = t;
-        signal[b] = (float)objective.Schedule.Signal(t);
-        level[b] = (float)objective.Schedule.NoiseLevel(t);
-        weight[b] = weigh ? objective.Weight(t) : 1;
+        values[Signal * microbatch + b] = (float)objective.Schedule.Signal(t);
+        values[Level * microbatch + b] = (float)objective.Schedule.NoiseLevel(t);
+        values[Weight * microbatch + b] = weigh ? objective.Weight(t) : 1;
+        values[Time * microbatch + b] = t;
+    }
+
+    /// <summary>Brings the timesteps, and what follows from them, to the device.</summary>
+    public void Load()
+    {
+        if (coefficients.IsNone) coefficients = ops.Arena.Rent(DType.F32, Rows, microbatch);
+        ops.Upload<float>(values, coefficients);
     }
 
     /// <summary>
-    /// Writes each sample's weighted loss and, unless <paramref name="gradientScale"/> is null, adds the gradient of scale
-    /// times their sum to the model's. Releases <paramref name="x0"/>, <paramref name="noise"/> and <paramref name="text"/>.
+    /// Writes each sample's weighted loss at the timesteps loaded last and, unless <paramref name="gradientScale"/> is null,
+    /// adds the gradient of scale times their sum to the model's.
     /// </summary>
     public void Run(Tensor x0, Tensor noise, Tensor text, Tensor loss, float? gradientScale)
     {
         int count = x0[0];
         var arena = ops.Arena;
-        Tensor s = ops.UploadAs(signal.AsSpan(0, count), DType.F32, count), l = ops.UploadAs(level.AsSpan(0, count), DType.F32, count);
-        Tensor w = ops.UploadAs(weight.AsSpan(0, count), DType.F32, count), t = ops.UploadAs(times.AsSpan(0, count), DType.F32, count);
+        Tensor signal = Row(Signal, count), level = Row(Level, count), weight = Row(Weight, count);
         var noisy = arena.RentLike(x0);
-        ops.AddNoise(x0, noise, s, l, noisy);
+        ops.AddNoise(x0, noise, signal, level, noisy);
         var target = objective.Prediction == PredictionType.Sample ? x0 : noise;
         if (objective.Prediction == PredictionType.VPrediction)
         {
             target = arena.RentLike(x0);
-            ops.Velocity(x0, noise, s, l, target);
+            ops.Velocity(x0, noise, signal, level, target);
         }
         unet.Training = gradientScale is not null;
-        var prediction = unet.Forward(noisy, t, text);
+        var prediction = unet.Forward(noisy, Row(Time, count), text);
         unet.Training = true;
-        ops.MseForward(prediction, target, w, loss);
+        ops.MseForward(prediction, target, weight, loss);
         if (gradientScale is { } scale)
         {
             var slope = arena.RentLike(prediction);
-            ops.MseBackward(prediction, target, w, scale, slope);
+            ops.MseBackward(prediction, target, weight, scale, slope);
             unet.Backward(slope);
             arena.Release(slope);
         }
         if (objective.Prediction == PredictionType.VPrediction) arena.Release(target);
-        foreach (var tensor in (ReadOnlySpan<Tensor>)[x0, noise, text, s, l, w, t, noisy, prediction]) arena.Release(tensor);
+        arena.Release(noisy);
+        arena.Release(prediction);
     }
+
+    Tensor Row(int row, int count) => coefficients.Slice(row, 1).Reshape(microbatch).Slice(0, count);
+
+    /// <inheritdoc/>
+    public void Dispose() => ops.Arena.Drop(ref coefficients);
 }

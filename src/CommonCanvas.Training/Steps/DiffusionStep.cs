@@ -13,6 +13,7 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
     readonly DiffusionObjective objective;
     readonly LatentDataset data;
     readonly DiffusionLoss lossOf;
+    Tensor latents, noises, texts;
 
     /// <summary>Connects data and model.</summary>
     /// <param name="ops">The device on which the U-Net lies.</param>
@@ -39,7 +40,7 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
     public override ParameterSet Parameters => unet.Parameters;
 
     /// <inheritdoc/>
-    protected override void Train(LatentBatch batch, int start, int count, long step, Tensor loss, float gradientScale)
+    protected override void Load(LatentBatch batch, int start, int count, long step)
     {
         long first = batch.Position + start;
         for (int b = 0; b < count; b++)
@@ -48,15 +49,15 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
             if (objective.DropsCaption(first + b, step)) data.EmptyText.CopyTo(batch.TextOf(start + b));
         }
         SetKeys(RandomPurpose.Posterior);
-        var x0 = Latents(batch, start, count);
+        LoadLatents(batch, start, count);
         SetKeys(RandomPurpose.Noise);
-        var noise = Normal(x0);
+        Normal(Noise(count));
         if (objective.OffsetNoise != 0)
         {
             SetKeys(RandomPurpose.OffsetNoise);
-            AddOffset(noise);
+            AddOffset(Noise(count));
         }
-        lossOf.Run(x0, noise, Text(batch, start, count), loss, gradientScale);
+        LoadRest(batch, start, count);
 
         void SetKeys(RandomPurpose purpose)
         {
@@ -66,14 +67,15 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
 
     // Timesteps are spread evenly, so that few samples already cover the schedule; the noise is of no seed, so that runs can be compared.
     /// <inheritdoc/>
-    protected override void Validate(LatentBatch batch, int start, int count, int total, Tensor loss)
+    protected override void LoadHeldOut(LatentBatch batch, int start, int count, int total)
     {
         data.FillHeldOut(batch, start, count);
         for (int b = 0; b < count; b++) lossOf.SetTimestep(b, (int)((start + b + 0.5) / total * objective.Schedule.Steps), weigh: false);
         SetKeys(1);
-        var x0 = Latents(batch, 0, count);
+        LoadLatents(batch, 0, count);
         SetKeys(0);
-        lossOf.Run(x0, Normal(x0), Text(batch, 0, count), loss, gradientScale: null);
+        Normal(Noise(count));
+        LoadRest(batch, 0, count);
 
         void SetKeys(uint use)
         {
@@ -81,34 +83,61 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
         }
     }
 
+    /// <inheritdoc/>
+    protected override void Compute(int count, Tensor loss, float? gradientScale) => lossOf.Run(Latents(count), Noise(count), Text(count), loss, gradientScale);
+
+    Tensor Latents(int count) => Lasting(ref latents, count, Parameters.Type, data.LatentHeight, data.LatentWidth, data.LatentChannels);
+
+    Tensor Noise(int count) => Lasting(ref noises, count, Parameters.Type, data.LatentHeight, data.LatentWidth, data.LatentChannels);
+
+    Tensor Text(int count) => Lasting(ref texts, count, Parameters.Type, data.TextTokens, data.TextWidth);
+
     // The batch's latents; a cache of posteriors is sampled here.
-    Tensor Latents(LatentBatch batch, int start, int count)
+    void LoadLatents(LatentBatch batch, int start, int count)
     {
         int size = data.LatentSize;
-        var stored = Ops.UploadAs(batch.Latents.AsSpan(start * size, count * size), Parameters.Type, count, data.LatentHeight, data.LatentWidth, data.StoredChannels);
-        if (!data.HoldsMoments) return stored;
-        var latent = Ops.Arena.Rent(stored.Type, count, data.LatentHeight, data.LatentWidth, data.LatentChannels);
-        var noise = Normal(latent);
-        Ops.PosteriorForward(stored, noise, latent, Tensor.None);
+        var values = batch.Latents.AsSpan(start * size, count * size);
+        if (!data.HoldsMoments)
+        {
+            Ops.UploadTo(values, Latents(count));
+            return;
+        }
+        var stored = Ops.UploadAs(values, Parameters.Type, count, data.LatentHeight, data.LatentWidth, data.StoredChannels);
+        var noise = Ops.Arena.RentLike(Latents(count));
+        Normal(noise);
+        Ops.PosteriorForward(stored, noise, Latents(count), Tensor.None);
         Ops.Arena.Release(noise);
         Ops.Arena.Release(stored);
-        return latent;
     }
 
-    Tensor Text(LatentBatch batch, int start, int count) =>
-        Ops.UploadAs(batch.Text.AsSpan(start * data.TextSize, count * data.TextSize), Parameters.Type, count, data.TextTokens, data.TextWidth);
+    void LoadRest(LatentBatch batch, int start, int count)
+    {
+        Ops.UploadTo(batch.Text.AsSpan(start * data.TextSize, count * data.TextSize), Text(count));
+        lossOf.Load();
+    }
 
     // One number for each sample and channel, the same at all its pixels.
     void AddOffset(Tensor noise)
     {
         var arena = Ops.Arena;
         var constants = arena.Rent(noise.Type, noise[0], 1, 1, noise[3]);
-        Ops.RandomNormal(Keys.AsSpan(0, noise[0]), constants);
+        Normal(constants);
         Ops.Scale(constants, (float)objective.OffsetNoise, constants);
         var spread = arena.RentLike(noise);
         Ops.UpsampleForward(constants, spread);
         Ops.Add(noise, spread, noise);
         arena.Release(spread);
         arena.Release(constants);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing) return;
+        lossOf.Dispose();
+        Ops.Arena.Drop(ref latents);
+        Ops.Arena.Drop(ref noises);
+        Ops.Arena.Drop(ref texts);
     }
 }

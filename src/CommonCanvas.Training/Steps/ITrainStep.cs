@@ -18,6 +18,13 @@ public interface ITrainStep : IDisposable
     /// <summary>The next call of <see cref="Run"/> will be for this step: reading ahead starts here.</summary>
     void Seek(long step);
 
+    /// <summary>
+    /// From now on <see cref="Run"/> may record the work that every step does alike and launch it in one call, where the device
+    /// can do that; the results have the same bits.
+    /// </summary>
+    /// <param name="note">Told why recording was given up.</param>
+    void Record(Action<string> note);
+
     /// <summary>Reads the next batch and computes losses and gradient; does not wait for the device.</summary>
     /// <param name="step">Step, from 1, one more than in the call before.</param>
     /// <param name="lossScale">Factor of the gradient.</param>

@@ -8,13 +8,23 @@ static class UploadExtensions
     /// <summary>Rents a tensor and fills it with host values, rounded to its type on the device.</summary>
     public static Tensor UploadAs(this IOps ops, ReadOnlySpan<float> values, DType type, int d0, int d1 = -1, int d2 = -1, int d3 = -1)
     {
-        var full = ops.Arena.Rent(DType.F32, d0, d1, d2, d3);
+        var tensor = ops.Arena.Rent(type, d0, d1, d2, d3);
+        ops.UploadTo(values, tensor);
+        return tensor;
+    }
+
+    /// <summary>Fills a tensor with host values, rounded to its type on the device.</summary>
+    public static void UploadTo(this IOps ops, ReadOnlySpan<float> values, Tensor tensor)
+    {
+        if (tensor.Type == DType.F32)
+        {
+            ops.Upload(values, tensor);
+            return;
+        }
+        var full = ops.Arena.RentLike(tensor, DType.F32);
         ops.Upload(values, full);
-        if (type == DType.F32) return full;
-        var rounded = ops.Arena.RentLike(full, type);
-        ops.Cast(full, rounded);
+        ops.Cast(full, tensor);
         ops.Arena.Release(full);
-        return rounded;
     }
 
     /// <summary>A tensor's values in fp32.</summary>

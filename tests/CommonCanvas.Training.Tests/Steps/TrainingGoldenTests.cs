@@ -58,7 +58,7 @@ public class TrainingGoldenTests
         var tolerance = type == DType.F32 ? StepTolerance.Fp32 : StepTolerance.Fp16(folder);
         int batch = (int)tensors.Entry("text0").Shape[0], steps = s.GetProperty("steps").GetInt32();
         var objective = new DiffusionObjective { Schedule = new NoiseSchedule(), Prediction = NoiseSchedule.ParsePrediction(s.GetProperty("prediction").GetString()!) };
-        var loss = new DiffusionLoss(ops, unet, objective, batch);
+        using var loss = new DiffusionLoss(ops, unet, objective, batch);
         var clip = s.GetProperty("clip");
         var parameters = unet.Parameters;
         double learningRate = s.GetProperty("lr").GetDouble();
@@ -78,7 +78,10 @@ public class TrainingGoldenTests
             int[] shape = [.. tensors.Entry($"text{i}").Shape.Select(d => (int)d)];
             var text = ops.UploadAs(tensors.ReadFloats($"text{i}"), type, shape[0], shape[1], shape[2]);
             parameters.ZeroGradients();
-            loss.Run(Nhwc(ops, tensors, $"latents{i}", type), Nhwc(ops, tensors, $"noise{i}", type), text, losses, tolerance.LossScale / batch);
+            Tensor latents = Nhwc(ops, tensors, $"latents{i}", type), noise = Nhwc(ops, tensors, $"noise{i}", type);
+            loss.Load();
+            loss.Run(latents, noise, text, losses, tolerance.LossScale / batch);
+            foreach (var tensor in new[] { latents, noise, text }) ops.Arena.Release(tensor);
             float mean = ops.DownloadFloats(losses).Average();
             double error = Math.Abs(mean - expectedLosses[i]) / expectedLosses[i];
             worstLoss = Math.Max(worstLoss, error);

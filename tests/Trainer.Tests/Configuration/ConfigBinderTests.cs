@@ -70,6 +70,7 @@ public sealed class ConfigBinderTests
     [InlineData("steps: 1e40", "whole number")]
     [InlineData("seed: -1", "whole number")]
     [InlineData("precision: fp8", "fp32, fp16, bf16")]
+    [InlineData("graphs: yes", "auto, off")]
     [InlineData("optimizer: 3", "group of keys")]
     [InlineData("steps: [1, 2]", "single value")]
     [InlineData("steps:", "a value")]

@@ -1,0 +1,110 @@
+using CommonCanvas.Tensors;
+
+namespace CommonCanvas.Training;
+
+/// <summary>
+/// Work that is done again and again: call by call at first, which loads its kernels and takes its memory; then recorded, and
+/// launched in one call from then on. Its memory is a pool of its own, so the addresses that it was recorded with stay
+/// good whatever is rented in between. On a device that does not record, and where recording fails, it is done call by call.
+/// The results have the same bits either way.
+/// </summary>
+/// <param name="ops">The device.</param>
+/// <param name="work">Does the work for a number of samples and a factor of the gradient. It copies nothing from or to the host.</param>
+sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposable
+{
+    sealed class Entry
+    {
+        public IRecording? Recording;
+        public float Scale;
+    }
+
+    readonly Dictionary<int, Entry> entries = [];
+    ArenaPool? pool;
+    Action<string>? note;
+
+    /// <summary>Records from now on, where the device can.</summary>
+    /// <param name="note">Told why recording is given up.</param>
+    public void Enable(Action<string> note)
+    {
+        if (!ops.Records) return;
+        this.note = note;
+        pool ??= new ArenaPool(ops.Arena);
+    }
+
+    /// <summary>
+    /// Does the work, recorded where that is possible. A recording is good for one number of samples and one factor: another
+    /// number has its own beside it; another factor, after an overflow or a long clean stretch in fp16, takes its place.
+    /// </summary>
+    public void Run(int count, float scale)
+    {
+        if (note is null)
+        {
+            Eagerly(count, scale);
+            return;
+        }
+        if (!entries.TryGetValue(count, out var entry))
+        {
+            Eagerly(count, scale);
+            entries[count] = new Entry();
+            return;
+        }
+        if (entry.Recording is null || entry.Scale != scale)
+        {
+            entry.Recording?.Dispose();
+            entry.Recording = null;
+            if (!TryRecord(entry, count, scale)) return;
+        }
+        if (pool!.Live != 0) throw new InvalidOperationException($"{pool.Live} blocks of the recorded step's memory are still rented: replaying it would overwrite them");
+        entry.Recording!.Replay();
+    }
+
+    /// <summary>Does the work call by call, in the same memory.</summary>
+    public void Eagerly(int count, float scale)
+    {
+        if (pool is null) work(count, scale);
+        else pool.Run(() => work(count, scale));
+    }
+
+    /// <summary>Does other work in the same memory, all of which it must have released when it ends.</summary>
+    public void Beside(Action other)
+    {
+        if (pool is null) other();
+        else pool.Run(other);
+    }
+
+    // What failed has queued nothing, so the work can be done after it.
+    bool TryRecord(Entry entry, int count, float scale)
+    {
+        try
+        {
+            pool!.Run(() => entry.Recording = ops.Record(() => work(count, scale)));
+            entry.Scale = scale;
+            return true;
+        }
+        catch (RecordingException e)
+        {
+            note!($"the step cannot be recorded as a graph and is launched call by call: {e.Message.ReplaceLineEndings(" ")}");
+            note = null;
+            Forget();
+            Eagerly(count, scale);
+            // layers have let go of what the broken step had left in them; the rest of it nobody knows any more
+            pool!.Reclaim();
+            return false;
+        }
+    }
+
+    void Forget()
+    {
+        foreach (var entry in entries.Values) entry.Recording?.Dispose();
+        entries.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Forget();
+        pool?.Dispose();
+        pool = null;
+        note = null;
+    }
+}
