@@ -20,13 +20,12 @@ __device__ __forceinline__ float warp_max(float value)
     return value;
 }
 
-// Every thread receives the sum over the block, a whole number of warps. `scratch` holds a float for each warp; it may be
-// used again at once, for the first barrier of the next call stands between.
+// Every thread receives the sum over the block, a whole number of warps. `scratch` holds a float for each warp; a second sum
+// through it needs a barrier before.
 __device__ __forceinline__ float block_sum(float value, float* scratch)
 {
     int lane = threadIdx.x % WarpSize, warp = threadIdx.x / WarpSize, warps = blockDim.x / WarpSize;
     value = warp_sum(value);
-    __syncthreads(); // readers of an earlier sum are done with scratch
     if (lane == 0) scratch[warp] = value;
     __syncthreads(); // every warp's sum is written
     return warp_sum(lane < warps ? scratch[lane] : 0.0f);

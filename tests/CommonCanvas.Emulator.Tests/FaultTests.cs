@@ -116,7 +116,7 @@ public class FaultTests
 
     [Fact]
     public void A_missing_barrier_between_a_write_and_another_warps_atomic_change() => Contains(
-        Fault(Kernel("__shared__ int s;\nif (i == 0) s = 0;\natomicAdd(&s, 1);\n__syncthreads();\nx[i] = s;")), "faulty.cu:5", "warp 0 wrote it, without a barrier", "thread (32, 0, 0)");
+        Fault(Kernel("__shared__ int s;\nif (i == 0) s = 0;\n__syncwarp();\natomicAdd(&s, 1);\n__syncthreads();\nx[i] = s;")), "faulty.cu:6", "warp 0 wrote it, without a barrier", "thread (32, 0, 0)");
 
     [Fact]
     public void A_missing_barrier_behind_atomic_changes() => Contains(

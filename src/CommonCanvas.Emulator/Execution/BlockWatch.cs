@@ -9,20 +9,23 @@ internal sealed unsafe class BlockWatch : IDisposable
     const uint LastEpoch = SharedEntry.Epochs - 1;
 
     readonly WarpWatch* watches;
-    readonly uint* shared;
+    readonly uint* shared, lanes;
     readonly int warps, granules;
 
     /// <summary>Prepares for blocks of so many warps and so much shared memory.</summary>
     public BlockWatch(MemoryWatch memory, int warps, int sharedBytes)
     {
         // an entry's vector may reach beyond the last granule
-        (this.warps, granules) = (warps, sharedBytes / 2 + 16);
+        (this.warps, granules) = (warps, sharedBytes / SharedEntry.Granule + 16);
         watches = (WarpWatch*)NativeMemory.AllocZeroed((nuint)warps, (nuint)sizeof(WarpWatch));
         shared = (uint*)NativeMemory.AlignedAlloc((nuint)granules * sizeof(uint), 64);
+        lanes = (uint*)NativeMemory.AlignedAlloc((nuint)granules * sizeof(uint), 64);
         for (int w = 0; w < warps; w++)
         {
             watches[w].Memory = memory;
             watches[w].Shared = shared;
+            watches[w].Lanes = lanes;
+            watches[w].Granules = granules;
         }
     }
 
@@ -33,10 +36,11 @@ internal sealed unsafe class BlockWatch : IDisposable
     public void Start(long block)
     {
         NativeMemory.Clear(shared, (nuint)granules * sizeof(uint));
+        NativeMemory.Clear(lanes, (nuint)granules * sizeof(uint));
         for (int w = 0; w < warps; w++)
         {
             watches[w].Block = (uint)block;
-            watches[w].Epoch = 1;
+            watches[w].Epoch = watches[w].Generation = 1;
             watches[w].PendingCount = 0;
             watches[w].Group = 0;
         }
@@ -51,7 +55,11 @@ internal sealed unsafe class BlockWatch : IDisposable
             for (int g = 0; g < granules; g++) shared[g] &= SharedEntry.Written | SharedEntry.InFlight;
             epoch = 1;
         }
-        for (int w = 0; w < warps; w++) watches[w].Epoch = epoch;
+        for (int w = 0; w < warps; w++)
+        {
+            watches[w].Epoch = epoch;
+            Operations.LaneChecks.Order(watches + w);
+        }
     }
 
     public void Dispose()
@@ -59,6 +67,7 @@ internal sealed unsafe class BlockWatch : IDisposable
         for (int w = 0; w < warps; w++) NativeMemory.Free(watches[w].Pending);
         NativeMemory.Free(watches);
         NativeMemory.AlignedFree(shared);
+        NativeMemory.AlignedFree(lanes);
     }
 }
 
@@ -69,6 +78,9 @@ internal sealed unsafe class BlockWatch : IDisposable
 /// </summary>
 internal static class SharedEntry
 {
+    /// <summary>Bytes of an entry.</summary>
+    public const int Granule = 2;
+
     public const uint Written = 1, InFlight = 2, Atomic = 4, Epochs = 1 << 12;
     public const int ReaderShift = 8, WriterShift = 14, EpochShift = 20;
     public const uint Reader = 63u << ReaderShift, Writer = 63u << WriterShift, Epoch = (Epochs - 1) << EpochShift;

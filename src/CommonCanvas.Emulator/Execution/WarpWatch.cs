@@ -24,6 +24,9 @@ internal static class ByteState
     public const byte Free = 0, Allocated = 1, Written = 3, Freed = 4;
 }
 
+/// <summary>An asynchronous copy to shared memory that has not been waited for: where to, how much, in which group, by which lane.</summary>
+internal readonly record struct PendingCopy(uint Offset, uint Bytes, uint Group, uint Lane);
+
 /// <summary>What the checks know on behalf of a warp.</summary>
 internal unsafe struct WarpWatch
 {
@@ -39,8 +42,17 @@ internal unsafe struct WarpWatch
     /// <summary>Number of the stretch between two barriers that the block is in.</summary>
     public uint Epoch;
 
-    /// <summary>Asynchronous copies under way: offset, bytes and group of each.</summary>
-    public uint* Pending;
+    /// <summary>A word for each two bytes of shared memory: which lanes accessed them since their warp last waited for its lanes.</summary>
+    public uint* Lanes;
+
+    /// <summary>Number of words of <see cref="Lanes"/>.</summary>
+    public int Granules;
+
+    /// <summary>Number of the stretch between two points where the warp's lanes wait for each other.</summary>
+    public uint Generation;
+
+    /// <summary>Asynchronous copies under way.</summary>
+    public PendingCopy* Pending;
 
     /// <summary>Number of <see cref="Pending"/>.</summary>
     public int PendingCount;
@@ -52,14 +64,13 @@ internal unsafe struct WarpWatch
     public uint Group;
 
     /// <summary>Notes a copy.</summary>
-    public static void AddPending(WarpWatch* watch, uint offset, uint bytes)
+    public static void AddPending(WarpWatch* watch, uint offset, uint bytes, uint lane)
     {
         if (watch->PendingCount == watch->PendingRoom)
         {
             watch->PendingRoom = Math.Max(256, 2 * watch->PendingRoom);
-            watch->Pending = (uint*)NativeMemory.Realloc(watch->Pending, (nuint)watch->PendingRoom * 3 * sizeof(uint));
+            watch->Pending = (PendingCopy*)NativeMemory.Realloc(watch->Pending, (nuint)watch->PendingRoom * (nuint)sizeof(PendingCopy));
         }
-        uint* to = watch->Pending + 3 * watch->PendingCount++;
-        (to[0], to[1], to[2]) = (offset, bytes, watch->Group);
+        watch->Pending[watch->PendingCount++] = new PendingCopy(offset, bytes, watch->Group, lane);
     }
 }

@@ -35,6 +35,8 @@ internal unsafe struct Checked : IMonitor
 
     public static void Wait(Warp* warp, Instruction* i, int groups) => SharedChecks.Arrive(warp, groups);
 
+    public static void SyncWarp(Warp* warp) => LaneChecks.Order(warp->Watch);
+
     static void CheckAlignment(Warp* warp, Instruction* i, byte** pointers, int bytes)
     {
         ulong low = (ulong)bytes - 1, any = 0;

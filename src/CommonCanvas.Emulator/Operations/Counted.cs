@@ -36,6 +36,10 @@ internal unsafe struct Counted : IMonitor
     {
     }
 
+    public static void SyncWarp(Warp* warp)
+    {
+    }
+
     static void Global(WorkCounter counter, Warp* warp, byte** pointers, int bytes, Access access)
     {
         ulong* sectors = stackalloc ulong[2 * Warp.Lanes];

@@ -29,6 +29,9 @@ internal unsafe interface IMonitor
 
     /// <summary>All but the latest <paramref name="groups"/> groups have arrived; all copies where it is negative.</summary>
     static abstract void Wait(Warp* warp, Instruction* i, int groups);
+
+    /// <summary>Lanes of the warp have waited for each other: what they did before is ordered before what they do next.</summary>
+    static abstract void SyncWarp(Warp* warp);
 }
 
 /// <summary>Watches nothing.</summary>
@@ -45,6 +48,10 @@ internal unsafe struct Unwatched : IMonitor
     }
 
     public static void Wait(Warp* warp, Instruction* i, int groups)
+    {
+    }
+
+    public static void SyncWarp(Warp* warp)
     {
     }
 }

@@ -13,19 +13,18 @@ namespace CommonCanvas.Emulator.Operations;
 /// </summary>
 internal static unsafe class SharedChecks
 {
-    const int Granule = 2;
-
     /// <summary>Checks an access of each lane in <paramref name="lanes"/>.</summary>
     public static void On(Warp* warp, Instruction* i, byte** pointers, uint lanes, int bytes, Access access)
     {
         var watch = warp->Watch;
         uint me = (uint)warp->Index + 1, epoch = watch->Epoch << SharedEntry.EpochShift;
-        int granules = Math.Max(1, bytes / Granule);
+        int granules = Math.Max(1, bytes / SharedEntry.Granule);
+        uint all = lanes;
         for (; lanes != 0; lanes &= lanes - 1)
         {
             int lane = BitOperations.TrailingZeroCount(lanes);
             uint offset = (uint)(pointers[lane] - warp->Shared);
-            uint* at = watch->Shared + offset / Granule;
+            uint* at = watch->Shared + offset / SharedEntry.Granule;
             for (int done = 0; done < granules; done += Entries.Count)
             {
                 var entries = Vector256.Load(at + done);
@@ -37,11 +36,12 @@ internal static unsafe class SharedChecks
                     bad &= inside;
                     now = Vector256.ConditionalSelect(inside, now, entries);
                 }
-                if (bad != Entries.Zero) Refuse(entries, bad, access, me, epoch, offset + (uint)(done * Granule), lane, i->Source);
+                if (bad != Entries.Zero) Refuse(entries, bad, access, me, epoch, offset + (uint)(done * SharedEntry.Granule), lane, i->Source);
                 now.Store(at + done);
             }
-            if (access == Access.CopyIn) WarpWatch.AddPending(watch, offset, (uint)bytes);
+            if (access == Access.CopyIn) WarpWatch.AddPending(watch, offset, (uint)bytes, (uint)lane);
         }
+        LaneChecks.On(warp, i, pointers, all, bytes, access);
     }
 
     /// <summary>The entries after the access; all ones in <paramref name="bad"/> where it is not allowed.</summary>
@@ -85,7 +85,7 @@ internal static unsafe class SharedChecks
             : current && writer != 0 && writer != me && !(access == Access.Atomic && (entry & SharedEntry.Atomic) != 0) ? $"after {Writer(writer)} wrote it, without a barrier between them"
             : current && reader != 0 && reader != me && access != Access.Read ? $"after {Reader(reader)} read it, without a barrier between them"
             : "before anything was written there: a write is missing, or the barrier behind it";
-        throw new KernelFault(CudaResult.LaunchFailed, $"shared memory at offset {offset + at * Granule} is {reads} {what}", lane, source);
+        throw new KernelFault(CudaResult.LaunchFailed, $"shared memory at offset {offset + at * SharedEntry.Granule} is {reads} {what}", lane, source);
     }
 
     static string Writer(uint writer) => writer == SharedEntry.AtomicWriters >> SharedEntry.WriterShift ? "an atomic operation" : $"warp {writer - 1}";
@@ -99,16 +99,20 @@ internal static unsafe class SharedChecks
         // copies that are not committed yet belong to no group, and only wait_all waits for them
         long last = groups < 0 ? long.MaxValue : (long)watch->Group - groups;
         uint state = watch->Epoch << SharedEntry.EpochShift | ((uint)warp->Index + 1) << SharedEntry.WriterShift | SharedEntry.Written;
+        uint mine = LaneEntry.Of(warp->Index, watch->Generation);
         int kept = 0;
         for (int p = 0; p < watch->PendingCount; p++)
         {
-            uint* copy = watch->Pending + 3 * p;
-            if (copy[2] < last) new Span<uint>(watch->Shared + copy[0] / Granule, (int)copy[1] / Granule).Fill(state);
-            else
+            var copy = watch->Pending[p];
+            if (copy.Group >= last)
             {
-                uint* to = watch->Pending + 3 * kept++;
-                (to[0], to[1], to[2]) = (copy[0], copy[1], copy[2]);
+                watch->Pending[kept++] = copy;
+                continue;
             }
+            int at = (int)(copy.Offset / SharedEntry.Granule), granules = (int)copy.Bytes / SharedEntry.Granule;
+            new Span<uint>(watch->Shared + at, granules).Fill(state);
+            // only the lane that has waited sees it without a barrier
+            new Span<uint>(watch->Lanes + at, granules).Fill(mine | (copy.Lane + 1) << LaneEntry.WriterShift);
         }
         watch->PendingCount = kept;
     }
