@@ -170,7 +170,7 @@ public sealed class ProductTunerTests : IDisposable
         Tensor x = run.Input("x", 24, 32), weight = run.Input("weight", 16, 32), y = run.Output("y", 24, 16);
         void Step() => rig.Ops.LinearForward(x, weight, default, default, y);
 
-        using (var graph = rig.Ops.Capture(Step)) rig.Ops.Replay(graph);
+        using (var recording = rig.Ops.Record(Step)) recording.Replay();
         rig.Ops.Synchronize();
         Assert.Equal((0, 0), (CountedCuBlasLt.Products, rig.Ops.ProductMeasurements.Count));
         float[] own = run.Read("y");
@@ -178,7 +178,7 @@ public sealed class ProductTunerTests : IDisposable
         Step();
         rig.Ops.Fill(0, y);
         int products = CountedCuBlasLt.Products, waits = CountedDriver.Waits;
-        using (var graph = rig.Ops.Capture(Step)) rig.Ops.Replay(graph);
+        using (var recording = rig.Ops.Record(Step)) recording.Replay();
         Assert.Equal((products + 1, waits), (CountedCuBlasLt.Products, CountedDriver.Waits));
         float[] library = run.Read("y");
         for (int i = 0; i < own.Length; i++) Assert.Equal(own[i], library[i], tolerance: 1e-3 * Math.Max(1, Math.Abs(own[i])));
