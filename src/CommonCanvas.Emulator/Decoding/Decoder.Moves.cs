@@ -87,14 +87,53 @@ internal sealed unsafe partial class Decoder<TMonitor>
     Handler SetPredicate(PtxInstruction ptx, Instruction* at)
     {
         var m = new Modifiers(ptx);
+        Handler run = Compared(ptx, at, m);
+        if (run == null || !m.Done) return null;
+        at->Operand[1] = -1;
+        if (ptx.Operands[0] is PtxPairOperand pair) (at->Operand[0], at->Operand[1]) = (file[pair.First], file[pair.Second]);
+        else at->Operand[0] = Slot(ptx, ptx.Operands[0], 'p');
+        if (!m.Type.EndsWith("x2", StringComparison.Ordinal)) return run;
+        // of two numbers in a lane p is about the lower and q about the upper ones
+        if (at->Operand[1] < 0) return null;
+        (at->Immediate, at->Operand[5], at->Operand[6], at->Operand[7], at->Operand[8]) = ((long)run, file.Scratch(32), file.Scratch(32), file.Flags(), file.Flags());
+        return &CompareValueOps.Pair;
+    }
+
+    // set.relation[.combination][.ftz].result.type d, a, b[, [!]c]
+    Handler SetValue(PtxInstruction ptx, Instruction* at)
+    {
+        var m = new Modifiers(ptx);
+        Handler run = Compared(ptx, at, m);
+        if (run == null || m.TakeDestination() is not { } result || !m.Done) return null;
+        bool packed = m.Type.EndsWith("x2", StringComparison.Ordinal);
+        (char letter, at->Count) = (result, packed) switch
+        {
+            ("u32" or "s32", false) => ('w', -1),
+            ("f32", false) => ('w', 0x3f800000),
+            ("u16" or "s16", false) => ('h', 0xffff),
+            ("f16", false) => ('h', 0x3c00),
+            ("bf16", false) => ('h', 0x3f80),
+            ("u32" or "s32", true) => ('w', 0xffff),
+            ("f16x2", true) => ('w', 0x3c00),
+            ("bf16x2", true) => ('w', 0x3f80),
+            _ => (' ', 0),
+        };
+        if (letter == ' ') return null;
+        at->Operand[0] = Slot(ptx, ptx.Operands[0], letter);
+        (at->Immediate, at->Operand[1]) = ((long)run, file.Flags());
+        if (!packed) return &CompareValueOps.Set;
+        (at->Operand[5], at->Operand[6], at->Operand[7]) = (file.Scratch(32), file.Scratch(32), file.Flags());
+        return &CompareValueOps.SetPair;
+    }
+
+    // the operands from 2 on and the handler of a comparison, or null
+    Handler Compared(PtxInstruction ptx, Instruction* at, Modifiers m)
+    {
         string relation = ptx.Parts[1];
         m.Take(relation);
         string? combination = m.TakeAny("and", "or", "xor");
         var (run, letter) = OpcodeTable.Comparison(relation, m.Type, m.Take("ftz"));
-        if (!m.Done || ptx.Operands.Length != (combination is null ? 3 : 4)) return null;
-        at->Operand[1] = -1;
-        if (ptx.Operands[0] is PtxPairOperand pair) (at->Operand[0], at->Operand[1]) = (file[pair.First], file[pair.Second]);
-        else at->Operand[0] = Slot(ptx, ptx.Operands[0], 'p');
+        if (ptx.Operands.Length != (combination is null ? 3 : 4)) return null;
         at->Operand[2] = Slot(ptx, ptx.Operands[1], letter);
         at->Operand[3] = Slot(ptx, ptx.Operands[2], letter);
         if (combination is not null)

@@ -5,14 +5,13 @@ namespace CommonCanvas.Emulator.Decoding;
 
 internal static unsafe partial class OpcodeTable
 {
-    /// <summary>The comparison of setp and set: its handler and the letter of its operands.</summary>
+    /// <summary>The comparison of setp and set: its handler and the letter of its operands. Of two numbers in a lane it compares the lower ones.</summary>
     public static (nint Run, char Operand) Comparison(string relation, string type, bool flush)
     {
         char letter = type switch
         {
             "b64" or "u64" or "s64" or "f64" => 'q',
             "b16" or "u16" or "s16" or "f16" or "bf16" => 'h',
-            "f16x2" or "bf16x2" => '?',
             _ => 'w',
         };
         Handler run = type switch
@@ -29,8 +28,8 @@ internal static unsafe partial class OpcodeTable
             "f32" when flush => Flushed(relation),
             "f32" => Floating<float>(relation),
             "f64" => Floating<double>(relation),
-            "f16" => HalfComparison<F16>(relation),
-            "bf16" => HalfComparison<BF16>(relation),
+            "f16" or "f16x2" => flush ? HalfComparison<F16Flushed>(relation) : HalfComparison<F16>(relation),
+            "bf16" or "bf16x2" when !flush => HalfComparison<BF16>(relation),
             _ => null,
         };
         return ((nint)run, letter);

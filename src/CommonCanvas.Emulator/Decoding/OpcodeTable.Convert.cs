@@ -37,7 +37,8 @@ internal static unsafe partial class OpcodeTable
         if ((to, from) is ("u64" or "s64", "u32") && m.Done && !m.IsWide(1)) return new("qw", &WordOps.Widen);
         if ((to, from) is ("u64" or "s64", "s32") && m.Done && !m.IsWide(1)) return new("qw", &WordOps.WidenSigned);
         if ((to, from) is ("u32" or "s32", "u64" or "s64") && m.Done && !m.IsWide(0)) return new("wq", &WordOps.Low);
-        if (to is "tf32" && m.Take("rna")) return new("ww", &Templates.Lane<uint, uint, ToTensorFloat>);
+        if (to is "tf32" && from is "f32") return ToTensor(m);
+        if (to is "f16x2" or "bf16x2" && m.Rounding is "rz") return Packed(to, m.Take("relu"));
         if (to is "f16x2" && m.Rounding is "rn") return m.Take("relu")
             ? new("www", &Templates.Vector2<uint, SinglesToPackedPositive<F16>>) : new("www", &Templates.Vector2<uint, SinglesToPacked<F16>>);
         if (to is "bf16x2" && m.Rounding is "rn") return m.Take("relu")
@@ -53,6 +54,25 @@ internal static unsafe partial class OpcodeTable
             };
         return Operation.Unknown;
     }
+
+    static Operation ToTensor(Modifiers m) => (m.TakeAny("rna", "rn", "rz"), m.Take("relu")) switch
+    {
+        ("rna", false) => new("ww", &Templates.Lane<uint, uint, ToTensorFloat>),
+        ("rn", false) => new("ww", &Templates.Lane<uint, uint, ToTensorFloatEven>),
+        ("rz", false) => new("ww", &Templates.Lane<uint, uint, ToTensorFloatCut>),
+        ("rn", true) => new("ww", &Templates.Lane<uint, uint, PositiveTensorFloat<ToTensorFloatEven>>),
+        ("rz", true) => new("ww", &Templates.Lane<uint, uint, PositiveTensorFloat<ToTensorFloatCut>>),
+        _ => Operation.Unknown,
+    };
+
+    // toward zero, two in a lane
+    static Operation Packed(string to, bool positive) => (to, positive) switch
+    {
+        ("f16x2", false) => new("www", &Templates.Lane2<uint, uint, uint, PackConverted<ConvertFloat<uint, FloatF16, uint, FloatF32, TowardZero>>>),
+        ("f16x2", true) => new("www", &Templates.Lane2<uint, uint, uint, PackConverted<ConvertPositive<uint, FloatF16, uint, FloatF32, TowardZero>>>),
+        ("bf16x2", false) => new("www", &Templates.Lane2<uint, uint, uint, PackConverted<ConvertFloat<uint, FloatBF16, uint, FloatF32, TowardZero>>>),
+        _ => new("www", &Templates.Lane2<uint, uint, uint, PackConverted<ConvertPositive<uint, FloatBF16, uint, FloatF32, TowardZero>>>),
+    };
 
     static Operation FromInteger<TSlot>(Modifiers m, string to, string from) where TSlot : unmanaged, IBinaryInteger<TSlot> => from switch
     {
@@ -197,6 +217,9 @@ internal static unsafe class FloatConversions
             ("rz", false, false) => Flushed<TToSlot, TTo, TSlot, TFrom, ConvertFloat<TToSlot, TTo, TSlot, TFrom, TowardZero>>(flush),
             ("rm", false, false) => Flushed<TToSlot, TTo, TSlot, TFrom, ConvertFloat<TToSlot, TTo, TSlot, TFrom, Down>>(flush),
             ("rp", false, false) => Flushed<TToSlot, TTo, TSlot, TFrom, ConvertFloat<TToSlot, TTo, TSlot, TFrom, Up>>(flush),
+            ("rz", true, false) => Flushed<TToSlot, TTo, TSlot, TFrom, SaturateConverted<TToSlot, TTo, TSlot, TFrom, TowardZero>>(flush),
+            ("rm", true, false) => Flushed<TToSlot, TTo, TSlot, TFrom, SaturateConverted<TToSlot, TTo, TSlot, TFrom, Down>>(flush),
+            ("rp", true, false) => Flushed<TToSlot, TTo, TSlot, TFrom, SaturateConverted<TToSlot, TTo, TSlot, TFrom, Up>>(flush),
             ("rn", true, false) => Flushed<TToSlot, TTo, TSlot, TFrom, SaturateConverted<TToSlot, TTo, TSlot, TFrom, ToNearest>>(flush),
             ("rn", false, true) => Flushed<TToSlot, TTo, TSlot, TFrom, ConvertPositive<TToSlot, TTo, TSlot, TFrom, ToNearest>>(flush),
             ("rz", false, true) => Flushed<TToSlot, TTo, TSlot, TFrom, ConvertPositive<TToSlot, TTo, TSlot, TFrom, TowardZero>>(flush),

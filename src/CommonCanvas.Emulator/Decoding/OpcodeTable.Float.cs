@@ -13,7 +13,7 @@ internal static unsafe partial class OpcodeTable
             "rm" => Directed2<AddDirected<Down>>(m),
             _ => Directed2<AddDirected<Up>>(m),
         },
-        "f64" when m.Rounding is null or "rn" => new("qqq", &Templates.Vector2<double, Add<double>>),
+        "f64" => m.Rounding is null or "rn" ? new("qqq", &Templates.Vector2<double, Add<double>>) : Double2<AddDirectedD>(m),
         _ => Half2<AddF>(m),
     };
 
@@ -26,7 +26,7 @@ internal static unsafe partial class OpcodeTable
             "rm" => Directed2<SubtractDirected<Down>>(m),
             _ => Directed2<SubtractDirected<Up>>(m),
         },
-        "f64" when m.Rounding is null or "rn" => new("qqq", &Templates.Vector2<double, Subtract<double>>),
+        "f64" => m.Rounding is null or "rn" ? new("qqq", &Templates.Vector2<double, Subtract<double>>) : Double2<SubtractDirectedD>(m),
         _ => Half2<SubtractF>(m),
     };
 
@@ -39,7 +39,7 @@ internal static unsafe partial class OpcodeTable
             "rm" => Directed2<MultiplyDirected<Down>>(m),
             _ => Directed2<MultiplyDirected<Up>>(m),
         },
-        "f64" when m.Rounding is null or "rn" => new("qqq", &Templates.Vector2<double, Multiply<double>>),
+        "f64" => m.Rounding is null or "rn" ? new("qqq", &Templates.Vector2<double, Multiply<double>>) : Double2<MultiplyDirectedD>(m),
         _ => Half2<MultiplyF>(m),
     };
 
@@ -54,7 +54,7 @@ internal static unsafe partial class OpcodeTable
             "rp" => Directed2<DivideDirected<Up>>(m),
             _ => Operation.Unknown,
         },
-        "f64" when m.Rounding is "rn" => new("qqq", &Templates.Vector2<double, DivideD>),
+        "f64" => m.Rounding is "rn" ? new("qqq", &Templates.Vector2<double, DivideD>) : Double2<DivideDirectedD>(m),
         _ => Operation.Unknown,
     };
 
@@ -68,46 +68,57 @@ internal static unsafe partial class OpcodeTable
             "rp" => Directed3<FusedDirected<Up>>(m),
             _ => Operation.Unknown,
         },
-        "f64" when m.Rounding is "rn" => new("qqqq", &Templates.Vector3<double, FusedD>),
-        _ when m.Rounding is not "rn" => Operation.Unknown,
-        "f16" => m.Take("relu") ? new("hhhh", &Templates.Vector3<uint, PositiveHalf3<FusedHalf>>) : new("hhhh", &Templates.Vector3<uint, FusedHalf>),
-        "f16x2" => m.Take("relu")
-            ? new("wwww", &Templates.Vector3<uint, Packed3<PositiveHalf3<FusedHalf>>>) : new("wwww", &Templates.Vector3<uint, Packed3<FusedHalf>>),
-        "bf16" => new("hhhh", &Templates.Lane3<uint, uint, uint, uint, FusedBFloat>),
-        "bf16x2" => new("wwww", &Templates.Lane3<uint, uint, uint, uint, FusedBFloatPacked>),
-        _ => Operation.Unknown,
+        "f64" => m.Rounding switch
+        {
+            "rn" => new("qqqq", &Templates.Vector3<double, FusedD>),
+            "rz" => new("qqqq", &Templates.Lane3<double, double, double, double, FusedDirectedD<TowardZero>>),
+            "rm" => new("qqqq", &Templates.Lane3<double, double, double, double, FusedDirectedD<Down>>),
+            "rp" => new("qqqq", &Templates.Lane3<double, double, double, double, FusedDirectedD<Up>>),
+            _ => Operation.Unknown,
+        },
+        _ => m.Rounding is "rn" ? FusedHalf(m) : Operation.Unknown,
     };
 
     static Operation MinimumFloat(Modifiers m) => m.Type switch
     {
-        "f32" => m.Take("NaN") ? Single2<PropagateF<MinimumF>>(m) : Single2<MinimumF>(m),
         "f64" => new("qqq", &Templates.Lane2<double, double, double, MinimumD>),
-        _ => m.Take("NaN") ? Half2<PropagateF<MinimumF>>(m) : Half2<MinimumF>(m),
+        _ => (m.Take("NaN"), TakeXorSign(m)) switch
+        {
+            (false, false) => Extreme<MinimumF>(m),
+            (true, false) => Extreme<PropagateF<MinimumF>>(m),
+            (false, true) => Extreme<XorSignF<MinimumF>>(m),
+            (true, true) => Extreme<XorSignF<PropagateF<MinimumF>>>(m),
+        },
     };
 
     static Operation MaximumFloat(Modifiers m) => m.Type switch
     {
-        "f32" => m.Take("NaN") ? Single2<PropagateF<MaximumF>>(m) : Single2<MaximumF>(m),
         "f64" => new("qqq", &Templates.Lane2<double, double, double, MaximumD>),
-        _ => m.Take("NaN") ? Half2<PropagateF<MaximumF>>(m) : Half2<MaximumF>(m),
+        _ => (m.Take("NaN"), TakeXorSign(m)) switch
+        {
+            (false, false) => Extreme<MaximumF>(m),
+            (true, false) => Extreme<PropagateF<MaximumF>>(m),
+            (false, true) => Extreme<XorSignF<MaximumF>>(m),
+            (true, true) => Extreme<XorSignF<PropagateF<MaximumF>>>(m),
+        },
     };
+
+    static bool TakeXorSign(Modifiers m) => m.Take("xorsign") && m.Take("abs");
+
+    static Operation Extreme<TOp>(Modifiers m) where TOp : struct, IVector2<float> => m.Type is "f32" ? Single2<TOp>(m) : Half2<TOp>(m);
 
     static Operation NegateFloat(Modifiers m) => m.Type switch
     {
         "f32" => Single1<NegateF>(m),
         "f64" => new("qq", &Templates.Lane<ulong, ulong, NegateD>),
-        "f16" or "bf16" => new("hh", &Templates.Vector<uint, NegateHalf>),
-        "f16x2" or "bf16x2" => new("ww", &Templates.Vector<uint, Packed1<NegateHalf>>),
-        _ => Operation.Unknown,
+        _ => HalfSign<NegateHalf>(m),
     };
 
     static Operation AbsoluteFloat(Modifiers m) => m.Type switch
     {
         "f32" => Single1<AbsoluteF>(m),
         "f64" => new("qq", &Templates.Lane<ulong, ulong, AbsoluteD>),
-        "f16" or "bf16" => new("hh", &Templates.Vector<uint, AbsoluteHalf>),
-        "f16x2" or "bf16x2" => new("ww", &Templates.Vector<uint, Packed1<AbsoluteHalf>>),
-        _ => Operation.Unknown,
+        _ => HalfSign<AbsoluteHalf>(m),
     };
 
     static Operation Roots(string opcode, Modifiers m)
@@ -125,12 +136,33 @@ internal static unsafe partial class OpcodeTable
             ("sqrt", "f32", "rm") => Directed1<SqrtDirected<Down>>(m),
             ("sqrt", "f32", "rp") => Directed1<SqrtDirected<Up>>(m),
             ("rsqrt", "f32", "rn") when approximate => Single1<ReciprocalSqrtF>(m),
+            ("rcp" or "sqrt", "f64", "rz" or "rm" or "rp") => DirectedRoot(opcode, rounding!),
+            ("rcp", "f64", "rn") when approximate && m.Take("ftz") => new("qq", &Templates.Lane<ulong, ulong, ReciprocalUpperD>),
+            ("rsqrt", "f64", "rn") when approximate && m.Take("ftz") => new("qq", &Templates.Lane<ulong, ulong, ReciprocalSqrtUpperD>),
             ("rcp", "f64", "rn") when !approximate => new("qq", &Templates.Vector<double, ReciprocalD>),
             ("sqrt", "f64", "rn") when !approximate => new("qq", &Templates.Vector<double, SqrtD>),
             ("rsqrt", "f64", "rn") when approximate => new("qq", &Templates.Vector<double, ReciprocalSqrtD>),
             _ => Operation.Unknown,
         };
     }
+
+    static Operation DirectedRoot(string opcode, string rounding) => (opcode, rounding) switch
+    {
+        ("rcp", "rz") => new("qq", &Templates.Lane<double, double, ReciprocalDirectedD<TowardZero>>),
+        ("rcp", "rm") => new("qq", &Templates.Lane<double, double, ReciprocalDirectedD<Down>>),
+        ("rcp", _) => new("qq", &Templates.Lane<double, double, ReciprocalDirectedD<Up>>),
+        (_, "rz") => new("qq", &Templates.Lane<double, double, SqrtDirectedD<TowardZero>>),
+        (_, "rm") => new("qq", &Templates.Lane<double, double, SqrtDirectedD<Down>>),
+        _ => new("qq", &Templates.Lane<double, double, SqrtDirectedD<Up>>),
+    };
+
+    static Operation Double2<TOp>(Modifiers m) where TOp : struct, IDirected2 => m.Rounding switch
+    {
+        "rz" => new("qqq", &Templates.Lane2<double, double, double, InDirection<TOp, TowardZero>>),
+        "rm" => new("qqq", &Templates.Lane2<double, double, double, InDirection<TOp, Down>>),
+        "rp" => new("qqq", &Templates.Lane2<double, double, double, InDirection<TOp, Up>>),
+        _ => Operation.Unknown,
+    };
 
     static Operation Functions(string opcode, Modifiers m)
     {
@@ -184,25 +216,4 @@ internal static unsafe partial class OpcodeTable
 
     static Operation Directed3<TOp>(Modifiers m) where TOp : struct, ILane3<float, float, float, float> => m.Take("ftz")
         ? new("wwww", &Templates.Lane3<float, float, float, float, FlushLane3<TOp>>) : new("wwww", &Templates.Lane3<float, float, float, float, TOp>);
-
-    static Operation Half2<TOp>(Modifiers m) where TOp : struct, IVector2<float> => m.Rounding is not (null or "rn") ? Operation.Unknown : m.Type switch
-    {
-        "f16" => new("hhh", &Templates.Vector2<uint, Half2<F16, TOp>>),
-        "f16x2" => new("www", &Templates.Vector2<uint, Packed2<Half2<F16, TOp>>>),
-        "bf16" => new("hhh", &Templates.Vector2<uint, Half2<BF16, TOp>>),
-        "bf16x2" => new("www", &Templates.Vector2<uint, Packed2<Half2<BF16, TOp>>>),
-        _ => Operation.Unknown,
-    };
-}
-
-/// <summary>A function of a 16-bit number, rounded once.</summary>
-internal struct HalfFunction<TFormat, TFunction> : ILane1<uint, uint> where TFormat : struct, IFloat<uint> where TFunction : struct, IFunction
-{
-    public static uint Of(uint a) => TFormat.Write<ToNearest>(TFunction.Of(TFormat.Read(a)));
-}
-
-/// <summary>The same of both halves of a lane.</summary>
-internal struct PackedFunction<TFormat, TFunction> : ILane1<uint, uint> where TFormat : struct, IFloat<uint> where TFunction : struct, IFunction
-{
-    public static uint Of(uint a) => HalfFunction<TFormat, TFunction>.Of(a) | HalfFunction<TFormat, TFunction>.Of(a >> 16) << 16;
 }

@@ -66,10 +66,21 @@ internal static unsafe partial class OpcodeTable
         };
     }
 
-    static Operation Multiply24(Modifiers m) => (m.TakeAny("lo"), m.Type) switch
+    static Operation Multiply24(Modifiers m) => (m.TakeAny("lo", "hi"), m.Type) switch
     {
         ("lo", "s32") => Lanes<int, Multiply24Signed>(),
         ("lo", "u32") => Lanes<uint, Multiply24>(),
+        ("hi", "s32") => Lanes<int, Multiply24High<int>>(),
+        ("hi", "u32") => Lanes<uint, Multiply24High<uint>>(),
+        _ => Operation.Unknown,
+    };
+
+    static Operation MultiplyAdd24(Modifiers m) => (m.TakeAny("lo", "hi"), m.Type) switch
+    {
+        ("lo", "s32") => new("wwww", &Templates.Lane3<int, int, int, int, PlusC<Multiply24Signed, int>>),
+        ("lo", "u32") => new("wwww", &Templates.Lane3<uint, uint, uint, uint, PlusC<Multiply24, uint>>),
+        ("hi", "s32") => new("wwww", &Templates.Lane3<int, int, int, int, PlusC<Multiply24High<int>, int>>),
+        ("hi", "u32") => new("wwww", &Templates.Lane3<uint, uint, uint, uint, PlusC<Multiply24High<uint>, uint>>),
         _ => Operation.Unknown,
     };
 

@@ -29,6 +29,7 @@ internal static unsafe partial class OpcodeTable
             "neg" => Negate(m),
             "abs" => Absolute(m),
             "mul24" => Multiply24(m),
+            "mad24" => MultiplyAdd24(m),
             "sad" => SumOfAbsoluteDifferences(m),
             "and" or "or" or "xor" or "not" or "cnot" => Logic(instruction.Parts[0], m),
             "shl" or "shr" => Shift(instruction.Parts[0], m),
@@ -38,8 +39,14 @@ internal static unsafe partial class OpcodeTable
             "ex2" or "lg2" or "sin" or "cos" or "tanh" => Functions(instruction.Parts[0], m),
             "cvt" => Convert(m),
             "selp" => Select(m),
-            "copysign" => m.Type switch { "f32" => new("www", &Templates.Lane2<uint, uint, uint, CopySign32>), _ => Operation.Unknown },
-            "testp" => Operation.Unknown,
+            "slct" => SelectBySign(m),
+            "copysign" => m.Type switch
+            {
+                "f32" => new("www", &Templates.Lane2<uint, uint, uint, CopySign32>),
+                "f64" => new("qqq", &Templates.Lane2<ulong, ulong, ulong, CopySign64>),
+                _ => Operation.Unknown,
+            },
+            "testp" => m.Type switch { "f32" => Property<float>(m, "pw"), "f64" => Property<double>(m, "pq"), _ => Operation.Unknown },
             _ => Operation.Unknown,
         };
         return m.Done ? operation : Operation.Unknown;
@@ -62,7 +69,42 @@ internal static unsafe partial class OpcodeTable
         "b64" or "u64" or "s64" or "f64" => new("qqqp", &Templates.Select<ulong>),
         _ => Operation.Unknown,
     };
+
+    // slct.type.s32, slct[.ftz].type.f32: the first type is that of the values
+    static Operation SelectBySign(Modifiers m)
+    {
+        bool flush = m.Take("ftz");
+        return m.TakeDestination() switch
+        {
+            "b16" or "u16" or "s16" => SelectBySign<uint>(m.Type, "hhhw", flush),
+            "b32" or "u32" or "s32" or "f32" => SelectBySign<uint>(m.Type, "wwww", flush),
+            "b64" or "u64" or "s64" or "f64" => SelectBySign<ulong>(m.Type, "qqqw", flush),
+            _ => Operation.Unknown,
+        };
+    }
+
+    static Operation SelectBySign<T>(string type, string shape, bool flush) where T : unmanaged => (type, flush) switch
+    {
+        ("s32", false) => new(shape, &Templates.Lane3<T, T, T, int, SelectBySign<T>>),
+        ("f32", false) => new(shape, &Templates.Lane3<T, T, T, float, SelectByFloat<T>>),
+        ("f32", true) => new(shape, &Templates.Lane3<T, T, T, float, SelectByFloatFlushed<T>>),
+        _ => Operation.Unknown,
+    };
+
+    static Operation Property<T>(Modifiers m, string shape) where T : unmanaged, System.Numerics.INumberBase<T> =>
+        m.TakeAny("finite", "infinite", "number", "notanumber", "normal", "subnormal") switch
+        {
+            "finite" => new(shape, &Templates.Property<T, IsFiniteNumber<T>>),
+            "infinite" => new(shape, &Templates.Property<T, IsInfinite<T>>),
+            "number" => new(shape, &Templates.Property<T, IsNumber<T>>),
+            "notanumber" => new(shape, &Templates.Property<T, IsNoNumber<T>>),
+            "normal" => new(shape, &Templates.Property<T, IsNormalNumber<T>>),
+            "subnormal" => new(shape, &Templates.Property<T, IsSubnormalNumber<T>>),
+            _ => Operation.Unknown,
+        };
 }
 
 /// <summary>b with the sign of a.</summary>
 internal struct CopySign32 : ILane2<uint, uint, uint> { public static uint Of(uint a, uint b) => (b & ~Binary32.Sign) | (a & Binary32.Sign); }
+
+internal struct CopySign64 : ILane2<ulong, ulong, ulong> { public static ulong Of(ulong a, ulong b) => (b & ~(1ul << 63)) | (a & 1ul << 63); }

@@ -51,6 +51,9 @@ internal sealed unsafe class RegisterFile
     /// <summary>The place of a value that nobody reads.</summary>
     public int Sink(int width) => Constant(0xdead, width == 64 ? 'Q' : width == 32 ? 'W' : 'P');
 
+    /// <summary>A new place for a value within an instruction.</summary>
+    public int Scratch(int width) => Allocate(width);
+
     /// <summary>A new place for a bit for each lane, none of them set when a warp begins.</summary>
     public int Flags() => Allocate(0);
 

@@ -79,6 +79,30 @@ internal struct ToTensorFloat : ILane1<uint, uint>
     public static uint Of(uint a) => (a & 0x7fffffff) > 0x7f800000 ? Binary32.NaN : (a & 0x7f800000) == 0x7f800000 ? a : a + 0x1000 & 0xffffe000;
 }
 
+/// <summary>The same, ties to even.</summary>
+internal struct ToTensorFloatEven : ILane1<uint, uint>
+{
+    public static uint Of(uint a) => (a & 0x7fffffff) > 0x7f800000 ? Binary32.NaN : (a & 0x7f800000) == 0x7f800000 ? a : a + 0xfff + (a >> 13 & 1) & 0xffffe000;
+}
+
+/// <summary>The same, toward zero.</summary>
+internal struct ToTensorFloatCut : ILane1<uint, uint>
+{
+    public static uint Of(uint a) => (a & 0x7fffffff) > 0x7f800000 ? Binary32.NaN : a & 0xffffe000;
+}
+
+/// <summary>Clamps negative results to zero (<c>.relu</c>).</summary>
+internal struct PositiveTensorFloat<TOp> : ILane1<uint, uint> where TOp : struct, ILane1<uint, uint>
+{
+    public static uint Of(uint a) => TOp.Of(a) is var result && (result & Binary32.Sign) != 0 ? 0 : result;
+}
+
+/// <summary>Two converted numbers in a lane: a above, b below.</summary>
+internal struct PackConverted<TOp> : ILane2<uint, uint, uint> where TOp : struct, ILane1<uint, uint>
+{
+    public static uint Of(uint a, uint b) => TOp.Of(a) << 16 | TOp.Of(b);
+}
+
 /// <summary>Between floating-point formats.</summary>
 internal struct ConvertFloat<TToSlot, TTo, TFromSlot, TFrom, TRounding> : ILane1<TToSlot, TFromSlot>
     where TTo : struct, IFloat<TToSlot> where TFrom : struct, IFloat<TFromSlot> where TRounding : struct, IRounding

@@ -82,6 +82,18 @@ internal struct PropagateF<TOp> : IVector2<float> where TOp : struct, IVector2<f
         Vector512.Equals(a, a) & Vector512.Equals(b, b), TOp.Of(a, b), Vector512.Create(Binary32.NaN).AsSingle());
 }
 
+/// <summary>Min and max of magnitudes, with the product's sign (<c>.xorsign.abs</c>).</summary>
+internal struct XorSignF<TOp> : IVector2<float> where TOp : struct, IVector2<float>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Of(Vector512<float> a, Vector512<float> b)
+    {
+        var magnitude = TOp.Of(AbsoluteF.Of(a), AbsoluteF.Of(b));
+        var signed = (magnitude.AsUInt32() | ((a.AsUInt32() ^ b.AsUInt32()) & Vector512.Create(Binary32.Sign))).AsSingle();
+        return Binary32.Canonical(signed);
+    }
+}
+
 /// <summary>Flushes subnormal operands and results to zero (<c>.ftz</c>).</summary>
 internal struct Flush1<TOp> : IVector1<float> where TOp : struct, IVector1<float>
 {

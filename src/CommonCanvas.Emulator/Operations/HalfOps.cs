@@ -41,6 +41,20 @@ internal struct F16 : IFormat16
     }
 }
 
+/// <summary>IEEE binary16 whose subnormal numbers are taken for zeros of their sign, and become such (<c>.ftz</c>).</summary>
+internal struct F16Flushed : IFormat16
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Widen(Vector512<uint> a) => F16.Widen(Flush(a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Narrow(Vector512<float> a) => Flush(F16.Narrow(a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Flush(Vector512<uint> a) =>
+        a & (Vector512.Create(0x8000u) | ~Vector512.Equals(a & Vector512.Create(0x7c00u), Vector512<uint>.Zero));
+}
+
 /// <summary>The upper half of a single-precision number.</summary>
 internal struct BF16 : IFormat16
 {
@@ -93,14 +107,21 @@ internal struct Packed3<TOp> : IVector3<uint> where TOp : struct, IVector3<uint>
 internal struct NegateHalf : IVector1<uint> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<uint> Of(Vector512<uint> a) => (a & Vector512.Create(0xffffu)) ^ Vector512.Create(0x8000u); }
 internal struct AbsoluteHalf : IVector1<uint> { [MethodImpl(MethodImplOptions.AggressiveInlining)] public static Vector512<uint> Of(Vector512<uint> a) => a & Vector512.Create(0x7fffu); }
 
+/// <summary>Flushes the operand first (<c>.ftz</c>).</summary>
+internal struct FlushHalf1<TOp> : IVector1<uint> where TOp : struct, IVector1<uint>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Of(Vector512<uint> a) => TOp.Of(F16Flushed.Flush(a));
+}
+
 /// <summary>a * b + c of binary16, rounded once: the product is exact in single precision, the sum is rounded to odd first.</summary>
-internal struct FusedHalf : IVector3<uint>
+internal struct FusedHalf<TFormat> : IVector3<uint> where TFormat : struct, IFormat16
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Of(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c)
     {
-        var product = F16.Widen(a) * F16.Widen(b);
-        var addend = F16.Widen(c);
+        var product = TFormat.Widen(a) * TFormat.Widen(b);
+        var addend = TFormat.Widen(c);
         var sum = product + addend;
         var other = sum - product;
         var error = (product - (sum - other)) + (addend - other);
@@ -109,7 +130,7 @@ internal struct FusedHalf : IVector3<uint>
             & Vector512.Equals(bits & Vector512<uint>.One, Vector512<uint>.Zero);
         var sameSign = Vector512.Equals((bits ^ error.AsUInt32()) >> 31, Vector512<uint>.Zero);
         var odd = bits + Vector512.ConditionalSelect(sameSign, Vector512<uint>.One, Vector512<uint>.AllBitsSet);
-        return F16.Narrow(Vector512.ConditionalSelect(inexact, odd, bits).AsSingle());
+        return TFormat.Narrow(Vector512.ConditionalSelect(inexact, odd, bits).AsSingle());
     }
 }
 
@@ -133,6 +154,16 @@ internal struct FusedBFloat : ILane3<uint, uint, uint, uint>
     }
 }
 
+internal struct FusedBFloatPositive : ILane3<uint, uint, uint, uint>
+{
+    public static uint Of(uint a, uint b, uint c) => FusedBFloat.Of(a, b, c) is var result && (result & 0x8000) != 0 ? 0 : result;
+}
+
+internal struct FusedBFloatPackedPositive : ILane3<uint, uint, uint, uint>
+{
+    public static uint Of(uint a, uint b, uint c) => FusedBFloatPositive.Of(a, b, c) | FusedBFloatPositive.Of(a >> 16, b >> 16, c >> 16) << 16;
+}
+
 internal struct FusedBFloatPacked : ILane3<uint, uint, uint, uint>
 {
     public static uint Of(uint a, uint b, uint c) => FusedBFloat.Of(a, b, c) | FusedBFloat.Of(a >> 16, b >> 16, c >> 16) << 16;
@@ -146,5 +177,18 @@ internal struct PositiveHalf3<TOp> : IVector3<uint> where TOp : struct, IVector3
     {
         var result = TOp.Of(a, b, c);
         return result & Vector512.Equals(result & Vector512.Create(0x8000u), Vector512<uint>.Zero);
+    }
+}
+
+/// <summary>Clamps results of a fused operation to [0, 1]; what is not a number becomes 0 (<c>.sat</c>).</summary>
+internal struct SaturatedHalf3<TOp> : IVector3<uint> where TOp : struct, IVector3<uint>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Of(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c)
+    {
+        // as unsigned words, infinity is the largest number that is positive
+        var result = TOp.Of(a, b, c);
+        result &= Vector512.LessThanOrEqual(result, Vector512.Create(0x7c00u));
+        return Vector512.Min(result, Vector512.Create(0x3c00u));
     }
 }

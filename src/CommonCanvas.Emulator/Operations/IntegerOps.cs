@@ -138,6 +138,18 @@ internal struct Multiply24 : ILane2<uint, uint, uint> { public static uint Of(ui
 /// <summary>The product of the low 24 bits with sign, its low word.</summary>
 internal struct Multiply24Signed : ILane2<int, int, int> { public static int Of(int a, int b) => (a << 8 >> 8) * (b << 8 >> 8); }
 
+/// <summary>The product of the low 24 bits without its low 16 bits.</summary>
+internal struct Multiply24High<T> : ILane2<T, T, T> where T : IBinaryInteger<T>
+{
+    public static T Of(T a, T b) => T.CreateTruncating((long.CreateTruncating(a << 8 >> 8) * long.CreateTruncating(b << 8 >> 8)) >> 16);
+}
+
+/// <summary>A product plus c.</summary>
+internal struct PlusC<TOp, T> : ILane3<T, T, T, T> where TOp : struct, ILane2<T, T, T> where T : IBinaryInteger<T>
+{
+    public static T Of(T a, T b, T c) => unchecked(TOp.Of(a, b) + c);
+}
+
 /// <summary>c + |a - b|.</summary>
 internal struct SumOfAbsoluteDifferences<T> : ILane3<T, T, T, T> where T : IBinaryInteger<T>
 {

@@ -157,6 +157,20 @@ internal static unsafe class Templates
     public static void Predicate<TOp>(Warp* warp, Instruction* i) where TOp : struct, IPredicate2 =>
         StorePredicate(warp, i->Operand[0], TOp.Of(*(uint*)(warp->Registers + i->Operand[1]), *(uint*)(warp->Registers + i->Operand[2])));
 
+    /// <summary>testp: whether each lane's number has a property.</summary>
+    [MethodImpl(Now)]
+    public static void Property<T, TOp>(Warp* warp, Instruction* i) where T : unmanaged where TOp : struct, IProperty<T>
+    {
+        T* a = (T*)(warp->Registers + i->Operand[1]);
+        uint holds = 0;
+        for (uint mask = warp->Mask; mask != 0; mask &= mask - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(mask);
+            if (TOp.Of(a[lane])) holds |= 1u << lane;
+        }
+        StorePredicate(warp, i->Operand[0], holds);
+    }
+
     /// <summary>selp: a where the predicate holds, else b.</summary>
     [MethodImpl(Now)]
     public static void Select<T>(Warp* warp, Instruction* i) where T : unmanaged

@@ -30,4 +30,27 @@ internal static class EdgeValues
 
     /// <summary>The values for an operand.</summary>
     public static ulong[] Values(char letter, int operands) => Few(letter switch { 'q' => Doubles, 'h' => Halves, _ => Singles }, operands);
+
+    /// <summary>The relations of floating-point numbers, by how two compare; null where one is no number.</summary>
+    public static readonly (string Name, Func<int?, bool> Holds)[] Relations =
+    [
+        ("eq", c => c == 0), ("ne", c => c is not (null or 0)), ("lt", c => c < 0), ("le", c => c <= 0), ("gt", c => c > 0), ("ge", c => c >= 0),
+        ("equ", c => c is null or 0), ("neu", c => c != 0), ("ltu", c => c is null or < 0), ("leu", c => c is null or <= 0), ("gtu", c => c is null or > 0),
+        ("geu", c => c is null or >= 0), ("num", c => c is not null), ("nan", c => c is null),
+    ];
+
+    /// <summary>The smaller or larger; a number before what is none, unless that is propagated.</summary>
+    public static ulong Extreme(FloatFormat format, ulong a, ulong b, bool least, bool propagate)
+    {
+        if (format.IsNaN(a) || format.IsNaN(b)) return propagate || (format.IsNaN(a) && format.IsNaN(b)) ? format.NaN : format.IsNaN(a) ? b : a;
+        if (format.IsZero(a) && format.IsZero(b)) return least ? a | b : a & b;
+        return format.Compare(a, b) < 0 == least ? a : b;
+    }
+
+    /// <summary>The same of the magnitudes, with the product's sign.</summary>
+    public static ulong SignedExtreme(FloatFormat format, ulong a, ulong b, bool least, bool propagate)
+    {
+        ulong magnitude = Extreme(format, a & ~format.Sign, b & ~format.Sign, least, propagate);
+        return format.IsNaN(magnitude) ? format.NaN : magnitude | ((a ^ b) & format.Sign);
+    }
 }

@@ -32,6 +32,13 @@ internal sealed record FloatFormat(int Bits, int Mantissa)
 
     public bool IsSubnormal(ulong v) => (v & Infinity) == 0 && !IsZero(v);
 
+    /// <summary>Clamps to [0, 1]; what is not a number becomes 0.</summary>
+    public ulong Clamp(ulong v)
+    {
+        ulong one = Round((1, 0), "rn");
+        return IsNaN(v) || IsNegative(v) ? 0 : Compare(v, one) > 0 ? one : v;
+    }
+
     public ulong Flush(ulong v) => IsSubnormal(v) ? v & Sign : v;
 
     /// <summary>The exact value of a finite number: mantissa and power of two.</summary>

@@ -82,6 +82,11 @@ public class IntegerOpcodeTests
     [
         new("mul24.lo.u32", "www", o => (o[0] & 0xffffff) * (o[1] & 0xffffff)),
         new("mul24.lo.s32", "www", o => (ulong)((long)((int)(o[0] << 8) >> 8) * ((int)(o[1] << 8) >> 8))),
+        new("mul24.hi.u32", "www", o => (o[0] & 0xffffff) * (o[1] & 0xffffff) >> 16),
+        new("mul24.hi.s32", "www", o => (ulong)((long)((int)(o[0] << 8) >> 8) * ((int)(o[1] << 8) >> 8) >> 16)),
+        new("mad24.lo.u32", "wwww", o => (o[0] & 0xffffff) * (o[1] & 0xffffff) + o[2]), new("mad24.hi.u32", "wwww", o => ((o[0] & 0xffffff) * (o[1] & 0xffffff) >> 16) + o[2]),
+        new("mad24.lo.s32", "wwww", o => (ulong)((long)((int)(o[0] << 8) >> 8) * ((int)(o[1] << 8) >> 8)) + o[2]),
+        new("mad24.hi.s32", "wwww", o => (ulong)((long)((int)(o[0] << 8) >> 8) * ((int)(o[1] << 8) >> 8) >> 16) + o[2]),
     ];
 
     [Theory]

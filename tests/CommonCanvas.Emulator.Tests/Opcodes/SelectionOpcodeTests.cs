@@ -12,13 +12,15 @@ public class SelectionOpcodeTests
     static ulong[] Edges(char letter, int operands) => letter switch { 'q' => Quads, 'h' => operands > 3 ? Shorts[1..] : Shorts, _ => Words };
 
     /// <summary>All forms that these tests prove.</summary>
-    internal static IEnumerable<OpcodeForm> Forms => [.. Moves, .. Packing, .. Selections, .. Logic, .. Joined];
+    internal static IEnumerable<OpcodeForm> Forms => [.. Moves, .. Packing, .. Selections, .. Logic, .. Joined, .. BySign, .. Properties, .. Values32];
+
+    static readonly string[] Types = ["b16", "u16", "s16", "b32", "u32", "s32", "f32", "b64", "u64", "s64", "f64"];
 
     static char Letter(string type) => type[^2..] switch { "64" => 'q', "16" => 'h', _ => 'w' };
 
     static IEnumerable<OpcodeForm> Moves =>
     [
-        .. ((string[])["b16", "u16", "s16", "b32", "u32", "s32", "f32", "b64", "u64", "s64", "f64"]).Select(type => new OpcodeForm($"mov.{type}", $"{Letter(type)}{Letter(type)}", o => o[0])),
+        .. Types.Select(type => new OpcodeForm($"mov.{type}", $"{Letter(type)}{Letter(type)}", o => o[0])),
         new("mov.pred", "pp", o => o[0]),
     ];
 
@@ -39,8 +41,7 @@ public class SelectionOpcodeTests
     [Fact]
     public void Vectors_are_packed_and_unpacked_with_the_first_element_lowest() => OpcodeBench.Check(Packing, Edges);
 
-    static IEnumerable<OpcodeForm> Selections => ((string[])["b16", "u16", "s16", "b32", "u32", "s32", "f32", "b64", "u64", "s64", "f64"])
-        .Select(type => new OpcodeForm($"selp.{type}", $"{Letter(type)}{Letter(type)}{Letter(type)}p", o => o[2] != 0 ? o[0] : o[1]));
+    static IEnumerable<OpcodeForm> Selections => Types.Select(type => new OpcodeForm($"selp.{type}", $"{Letter(type)}{Letter(type)}{Letter(type)}p", o => o[2] != 0 ? o[0] : o[1]));
 
     [Fact]
     public void Selections_by_a_predicate() => OpcodeBench.Check(Selections, Edges);
@@ -56,15 +57,17 @@ public class SelectionOpcodeTests
     [Fact]
     public void Logic_of_predicates() => OpcodeBench.Check(Logic, Edges);
 
-    // p is the comparison joined with c, q its negation joined with c
-    static IEnumerable<OpcodeForm> Joined =>
-        from type in ((string Name, string Relation, char Slot, Func<ulong[], bool> Holds)[])
+    static readonly (string Name, string Relation, char Slot, Func<ulong[], bool> Holds)[] Comparable =
         [
             ("s32", "lt", 'w', o => (int)o[0] < (int)o[1]), ("u32", "lt", 'w', o => o[0] < o[1]), ("b32", "eq", 'w', o => o[0] == o[1]), ("s64", "ge", 'q', o => (long)o[0] >= (long)o[1]),
             ("u16", "gt", 'h', o => o[0] > o[1]), ("f32", "neu", 'w', o => FloatFormat.F32.Compare(o[0], o[1]) != 0),
             ("ftz.f32", "lt", 'w', o => FloatFormat.F32.Compare(FloatFormat.F32.Flush(o[0]), FloatFormat.F32.Flush(o[1])) < 0),
             ("f64", "leu", 'q', o => FloatFormat.F64.Compare(o[0], o[1]) is null or <= 0), ("f16", "gt", 'h', o => FloatFormat.F16.Compare(o[0], o[1]) > 0),
-        ]
+        ];
+
+    // p is the comparison joined with c, q its negation joined with c
+    static IEnumerable<OpcodeForm> Joined =>
+        from type in Comparable
         let plain = new OpcodeForm($"setp.{type.Relation}.{type.Name}", $"p|p{type.Slot}{type.Slot}", o => type.Holds(o) ? 1ul : 2)
         from form in (IEnumerable<OpcodeForm>)
         [
@@ -81,10 +84,60 @@ public class SelectionOpcodeTests
         select form;
 
     [Fact]
-    public void Comparisons_joined_with_a_predicate() => OpcodeBench.Check(Joined, (letter, _) => letter switch
+    public void Comparisons_joined_with_a_predicate() => OpcodeBench.Check(Joined, Compared);
+
+    static ulong[] Compared(char letter, int operands) => letter switch
     {
         'q' => [.. Quads, 0x3ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000], 'h' => [.. Shorts, 0x3c00, 0x7e00], _ => [.. Words, 0x3f800000, 0x7fc00000, 0x80000001],
+    };
+
+    // minus zero is not negative; what is no number selects b
+    static IEnumerable<OpcodeForm> BySign => Types.SelectMany(type =>
+    {
+        string shape = $"{Letter(type)}{Letter(type)}{Letter(type)}w";
+        var f = FloatFormat.F32;
+        return (OpcodeForm[])
+        [
+            new($"slct.{type}.s32", shape, o => (int)o[2] >= 0 ? o[0] : o[1]), new($"slct.{type}.f32", shape, o => f.Compare(o[2], 0) >= 0 ? o[0] : o[1]),
+            new($"slct.ftz.{type}.f32", shape, o => f.Compare(f.Flush(o[2]), 0) >= 0 ? o[0] : o[1]),
+        ];
     });
+
+    [Fact]
+    public void Selections_by_a_sign() => OpcodeBench.Check(BySign, (letter, _) => letter == 'w' ? [.. Words, 0x7fc00000, 0xff800000, 0x80000001] : Edges(letter, 4));
+
+    static readonly (string Type, char Slot, FloatFormat Format)[] Floats = [("f32", 'w', FloatFormat.F32), ("f64", 'q', FloatFormat.F64)];
+
+    static IEnumerable<OpcodeForm> Properties => Floats.SelectMany(type => (OpcodeForm[])
+        [
+            new($"testp.finite.{type.Type}", $"p{type.Slot}", o => type.Format.IsNaN(o[0]) || type.Format.IsInfinite(o[0]) ? 0ul : 1),
+            new($"testp.infinite.{type.Type}", $"p{type.Slot}", o => type.Format.IsInfinite(o[0]) ? 1ul : 0),
+            new($"testp.number.{type.Type}", $"p{type.Slot}", o => type.Format.IsNaN(o[0]) ? 0ul : 1),
+            new($"testp.notanumber.{type.Type}", $"p{type.Slot}", o => type.Format.IsNaN(o[0]) ? 1ul : 0),
+            new($"testp.normal.{type.Type}", $"p{type.Slot}", o => type.Format.IsNaN(o[0]) || type.Format.IsInfinite(o[0]) || type.Format.IsSubnormal(o[0]) ? 0ul : 1),
+            new($"testp.subnormal.{type.Type}", $"p{type.Slot}", o => type.Format.IsSubnormal(o[0]) ? 1ul : 0),
+        ]);
+
+    [Fact]
+    public void Properties_of_numbers() => OpcodeBench.Check(Properties, EdgeValues.Values);
+
+    // set gives all ones or 1.0
+    static IEnumerable<OpcodeForm> Values32 =>
+        from result in ((string Name, ulong Value)[])[("u32", uint.MaxValue), ("s32", uint.MaxValue), ("f32", 0x3f800000)]
+        from type in Comparable
+        from form in (IEnumerable<OpcodeForm>)
+        [
+            new($"set.{type.Relation}.{Dotted(result.Name, type.Name)}", $"w{type.Slot}{type.Slot}", o => type.Holds(o) ? result.Value : 0),
+            .. Joins.Select(way => new OpcodeForm($"set.{type.Relation}.{way.Name}.{Dotted(result.Name, type.Name)}", $"w{type.Slot}{type.Slot}!p",
+                o => way.Of(type.Holds(o), o[2] == 0) ? result.Value : 0)),
+        ]
+        select form;
+
+    // .ftz stands before the result's type
+    static string Dotted(string result, string type) => type.StartsWith("ftz.", StringComparison.Ordinal) ? $"ftz.{result}.{type[4..]}" : $"{result}.{type}";
+
+    [Fact]
+    public void Comparisons_that_give_a_value() => OpcodeBench.Check(Values32, Compared);
 
     static IEnumerable<OpcodeForm> Constants =>
     [
