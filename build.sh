@@ -13,7 +13,7 @@ usage() {
                                     --kernels: only the proofs of the CUDA kernels
 ./build.sh fuzz [N] [NAME]          run the mutation tests with N mutated inputs each (default 100000)
 ./build.sh mutate [N] [NAME]        change a barrier, wait, bound or sign of the kernels and see that their proofs fail: every
-                                    N-th change (default 1) of the files and kinds with NAME in them; build/mutants.txt lists all
+                                    N-th change (default 1) of the files and kinds with NAME (several: A,B) in them; build/mutants.txt lists all
 ./build.sh nvrtc                    fetch NVRTC, the CUDA run-time compiler, into build/nvrtc where none is installed
 ./build.sh clean                    delete what was built
 ./build.sh help                     this text

@@ -32,7 +32,7 @@ public class KernelMutationTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>Every N-th mutant of those whose file or kind has NAME in it.</summary>
+    /// <summary>Every N-th mutant of those whose file or kind has NAME, one of several with commas between, in it.</summary>
     [Fact]
     [Trait("Category", "Mutation")]
     public void A_changed_kernel_fails_its_tests()
@@ -41,10 +41,10 @@ public class KernelMutationTests(ITestOutputHelper output)
         Assert.SkipWhen(string.IsNullOrEmpty(asked), "./build.sh mutate tries the mutants of all kernels");
         Assert.SkipWhen(GpuDevices.NoEmulator is not null, GpuDevices.NoEmulator ?? "");
         int every = int.Parse(asked, CultureInfo.InvariantCulture);
-        string name = Environment.GetEnvironmentVariable("COMMONCANVAS_MUTANTS_OF") ?? "";
+        string[] names = (Environment.GetEnvironmentVariable("COMMONCANVAS_MUTANTS_OF") ?? "").Split(',');
         string? log = Environment.GetEnvironmentVariable("COMMONCANVAS_MUTANTS_LOG");
-        KernelMutant[] mutants = [.. KernelMutant.All().Where(mutant => $"{mutant.File} {mutant.Kind}".Contains(name, StringComparison.OrdinalIgnoreCase)).Where((_, i) => i % every == 0)];
-        Assert.True(mutants.Length > 0, $"no mutant's file or kind has '{name}' in it");
+        KernelMutant[] mutants = [.. KernelMutant.All().Where(mutant => names.Any(name => $"{mutant.File} {mutant.Kind}".Contains(name, StringComparison.OrdinalIgnoreCase))).Where((_, i) => i % every == 0)];
+        Assert.True(mutants.Length > 0, $"no mutant's file or kind has '{string.Join("' or '", names)}' in it");
         var fates = new List<(KernelMutant Mutant, MutantFate Fate, string Why)>();
         using var trial = new MutantTrial(KernelProof.Classes);
         Say($"{mutants.Length} mutants");
