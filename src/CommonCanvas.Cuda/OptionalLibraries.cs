@@ -9,15 +9,6 @@ namespace CommonCanvas.Cuda;
 /// <param name="Use">What it is used for here.</param>
 public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use);
 
-/// <summary>cuDNN's version; nothing else of it is called, for its convolutions know no padding on one side only.</summary>
-[StructLayout(LayoutKind.Sequential)]
-public unsafe struct CuDnnTable
-{
-#pragma warning disable CS1591, IDE1006 // the names are cuDNN's, and so is their documentation
-    public delegate* unmanaged<nuint> cudnnGetVersion;
-#pragma warning restore CS1591, IDE1006
-}
-
 /// <summary>NCCL's version; a run has one process and one device, so nothing is exchanged yet.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct NcclTable
@@ -35,9 +26,8 @@ public static unsafe class OptionalLibraries
         Cuda.CuBlasLt.VersionOf, "for matrix products where it is faster than the program's own kernels, and right");
 
     /// <summary>cuDNN.</summary>
-    public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN",
-        OperatingSystem.IsWindows() ? ["cudnn64_9.dll", "cudnn64_8.dll"] : ["libcudnn.so.9", "libcudnn.so.8"],
-        table => CuDnnVersion((int)table.cudnnGetVersion()), "not used: convolutions run on the program's own kernels");
+    public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN", Cuda.CuDnn.Names(),
+        Cuda.CuDnn.VersionOf, "for convolutions where it is faster than the program's own kernels, and right");
 
     /// <summary>NCCL.</summary>
     public static LibraryFinding Nccl() => Find<NcclTable>("NCCL",

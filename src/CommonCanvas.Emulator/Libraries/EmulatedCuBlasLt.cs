@@ -15,9 +15,6 @@ public static unsafe class EmulatedCuBlasLt
     /// <summary>What it calls itself: 12.0.0.</summary>
     const int Version = 120000;
 
-    /// <summary>Why the calling thread's last refused call was refused, which the library's codes do not say.</summary>
-    [ThreadStatic] static string? refusal;
-
     sealed class Handle;
 
     sealed class Description
@@ -57,37 +54,9 @@ public static unsafe class EmulatedCuBlasLt
         cublasLtMatmul = &cublasLtMatmul,
     };
 
-    /// <summary>Takes the reason of the calling thread's last refusal.</summary>
-    public static string? TakeRefusal()
-    {
-        string? taken = refusal;
-        refusal = null;
-        return taken;
-    }
+    static CuBlasStatus Call(Action body) => (CuBlasStatus)EmulatedLibraries.Call(body, (int)CuBlasStatus.NotInitialized, (int)CuBlasStatus.InvalidValue);
 
-    sealed class Refused(CuBlasStatus status, string message) : Exception(message)
-    {
-        public CuBlasStatus Status { get; } = status;
-    }
-
-    static CuBlasStatus Call(Action body)
-    {
-        try
-        {
-            body();
-            return CuBlasStatus.Success;
-        }
-        catch (Refused e)
-        {
-            refusal = e.Message;
-            return e.Status;
-        }
-        catch (DriverError e)
-        {
-            refusal = e.Message;
-            return e.Result == CudaResult.InvalidContext ? CuBlasStatus.NotInitialized : CuBlasStatus.InvalidValue;
-        }
-    }
+    static Refusal Refused(CuBlasStatus status, string message) => new((int)status, message);
 
     [UnmanagedCallersOnly] static nuint cublasLtGetVersion() => Version;
 
@@ -103,7 +72,7 @@ public static unsafe class EmulatedCuBlasLt
     [UnmanagedCallersOnly]
     static CuBlasStatus cublasLtMatmulDescCreate(nint* description, CuBlasCompute compute, CudaType scale) => Call(() =>
     {
-        if (compute != CuBlasCompute.F32 || scale != CudaType.F32) throw new Refused(CuBlasStatus.NotSupported, $"sums in {compute} scaled in {scale}");
+        if (compute != CuBlasCompute.F32 || scale != CudaType.F32) throw Refused(CuBlasStatus.NotSupported, $"sums in {compute} scaled in {scale}");
         *description = Handles.Add(new Description());
     });
 
@@ -117,21 +86,21 @@ public static unsafe class EmulatedCuBlasLt
             case MatmulAttribute.TransposeB: set.TransposeB = Value<int>(attribute, value, bytes) == 1; break;
             case MatmulAttribute.Epilogue: set.Epilogue = Value<MatmulEpilogue>(attribute, value, bytes); break;
             case MatmulAttribute.BiasPointer: set.Bias = Value<nint>(attribute, value, bytes); break;
-            default: throw new Refused(CuBlasStatus.NotSupported, $"attribute {attribute} of a product");
+            default: throw Refused(CuBlasStatus.NotSupported, $"attribute {attribute} of a product");
         }
-        if (set.Epilogue is not (MatmulEpilogue.None or MatmulEpilogue.Bias)) throw new Refused(CuBlasStatus.NotSupported, $"epilogue {set.Epilogue}");
+        if (set.Epilogue is not (MatmulEpilogue.None or MatmulEpilogue.Bias)) throw Refused(CuBlasStatus.NotSupported, $"epilogue {set.Epilogue}");
     });
 
     static T Value<T>(Enum attribute, void* value, nuint bytes) where T : unmanaged =>
-        bytes == (nuint)sizeof(T) ? *(T*)value : throw new Refused(CuBlasStatus.InvalidValue, $"{attribute} has {sizeof(T)} bytes, {bytes} were given");
+        bytes == (nuint)sizeof(T) ? *(T*)value : throw Refused(CuBlasStatus.InvalidValue, $"{attribute} has {sizeof(T)} bytes, {bytes} were given");
 
     [UnmanagedCallersOnly] static CuBlasStatus cublasLtMatmulDescDestroy(nint description) => Call(() => Handles.Remove<Description>(description));
 
     [UnmanagedCallersOnly]
     static CuBlasStatus cublasLtMatrixLayoutCreate(nint* layout, CudaType type, ulong rows, ulong columns, long leadingDimension) => Call(() =>
     {
-        if (rows == 0 || columns == 0 || leadingDimension < (long)rows) throw new Refused(CuBlasStatus.InvalidValue, $"[{rows}, {columns}] with columns {leadingDimension} apart");
-        if (type is not (CudaType.F32 or CudaType.F16 or CudaType.BF16)) throw new Refused(CuBlasStatus.NotSupported, $"element type {type}");
+        if (rows == 0 || columns == 0 || leadingDimension < (long)rows) throw Refused(CuBlasStatus.InvalidValue, $"[{rows}, {columns}] with columns {leadingDimension} apart");
+        if (type is not (CudaType.F32 or CudaType.F16 or CudaType.BF16)) throw Refused(CuBlasStatus.NotSupported, $"element type {type}");
         *layout = Handles.Add(new Layout(type, checked((int)rows), checked((int)columns), leadingDimension));
     });
 
@@ -150,7 +119,7 @@ public static unsafe class EmulatedCuBlasLt
             case >= PreferenceAttribute.MinAlignmentA and <= PreferenceAttribute.MinAlignmentD:
                 set.Alignments[attribute - PreferenceAttribute.MinAlignmentA] = Value<uint>(attribute, value, bytes);
                 break;
-            default: throw new Refused(CuBlasStatus.NotSupported, $"preference {attribute}");
+            default: throw Refused(CuBlasStatus.NotSupported, $"preference {attribute}");
         }
     });
 
@@ -192,10 +161,10 @@ public static unsafe class EmulatedCuBlasLt
         int depth = Depth(product, ofA, ofB, ofC, ofD);
         float scale = *(float*)alpha, keep = *(float*)beta;
         bool split = algorithm->Data[0] == SplitAlgorithm;
-        if (!split && algorithm->Data[0] != WholeAlgorithm) throw new Refused(CuBlasStatus.InvalidValue, "the algorithm is none of this library's");
+        if (!split && algorithm->Data[0] != WholeAlgorithm) throw Refused(CuBlasStatus.InvalidValue, "the algorithm is none of this library's");
         long alignment = (long)algorithm->Data[1];
-        if ((a | b | d | (keep != 0 ? c : 0)) % alignment != 0) throw new Refused(CuBlasStatus.InvalidValue, $"an address is no multiple of {alignment}, which the algorithm was chosen for");
-        if (split && (workspaceBytes < ShareBytes(ofD) || workspace % 16 != 0)) throw new Refused(CuBlasStatus.InvalidValue, $"the workspace of {workspaceBytes} bytes at 0x{workspace:x} is too small or not aligned");
+        if ((a | b | d | (keep != 0 ? c : 0)) % alignment != 0) throw Refused(CuBlasStatus.InvalidValue, $"an address is no multiple of {alignment}, which the algorithm was chosen for");
+        if (split && (workspaceBytes < ShareBytes(ofD) || workspace % 16 != 0)) throw Refused(CuBlasStatus.InvalidValue, $"the workspace of {workspaceBytes} bytes at 0x{workspace:x} is too small or not aligned");
 
         var queue = EmulatedDriver.Stream(stream);
         byte* dataA = EmulatedDriver.Host(queue.Device, a, ofA.Bytes), dataB = EmulatedDriver.Host(queue.Device, b, ofB.Bytes), dataD = EmulatedDriver.Host(queue.Device, d, ofD.Bytes);
@@ -235,9 +204,9 @@ public static unsafe class EmulatedCuBlasLt
         var (m, k) = product.TransposeA ? (a.Columns, a.Rows) : (a.Rows, a.Columns);
         var (depth, n) = product.TransposeB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         if (k != depth || m != d.Rows || n != d.Columns || c.Rows != d.Rows || c.Columns != d.Columns)
-            throw new Refused(CuBlasStatus.InvalidValue, $"[{m}, {k}] by [{depth}, {n}] is not [{d.Rows}, {d.Columns}]");
+            throw Refused(CuBlasStatus.InvalidValue, $"[{m}, {k}] by [{depth}, {n}] is not [{d.Rows}, {d.Columns}]");
         if (a.Type != b.Type || c.Type != d.Type || (d.Type != a.Type && d.Type != CudaType.F32))
-            throw new Refused(CuBlasStatus.NotSupported, $"{a.Type} by {b.Type} added to {c.Type} gives {d.Type}");
+            throw Refused(CuBlasStatus.NotSupported, $"{a.Type} by {b.Type} added to {c.Type} gives {d.Type}");
         return k;
     }
 }

@@ -29,6 +29,9 @@ internal static unsafe class HostValues
         }
     }
 
+    /// <summary>Values that lie without gaps.</summary>
+    public static float[] Row(byte* from, CudaType type, long count) => Rows(from, type, 1, checked((int)count), 0, 1);
+
     /// <summary>A matrix whose element (row, column) lies at row * byRow + column * byColumn, as rows without gaps.</summary>
     public static float[] Rows(byte* from, CudaType type, int rows, int columns, long byRow, long byColumn)
     {

@@ -23,23 +23,28 @@ public sealed partial class CudaOps
         if (Environment.GetEnvironmentVariable(LibrariesVariable) == "off") return;
         UseLibraries(device =>
         [
-            OpenLibrary(() =>
+            .. OpenLibraries(() =>
             {
                 var (table, path) = CuBlasLt.Load(device.Api.DriverVersion);
-                return new CuBlasLtCandidates(new CuBlasLt(device, table, path));
+                return [new CuBlasLtCandidates(new CuBlasLt(device, table, path))];
+            }, note),
+            .. OpenLibraries(() =>
+            {
+                var (table, path) = CuDnn.Load();
+                return CuDnnCandidates.All(() => new CuDnn(device, table, path), AddToGradient);
             }, note),
         ], Path.Combine(Path.GetDirectoryName(KernelCache.DefaultFolder)!, "choices"), note);
     }
 
-    /// <summary>A library; null where it is missing, which doctor says to whoever wants to know, or does not start.</summary>
-    internal static IProductLibrary? OpenLibrary(Func<IProductLibrary> open, Action<string>? note)
+    /// <summary>What a library offers; nothing where it is missing, which doctor says to whoever wants to know, or does not start.</summary>
+    internal static IReadOnlyList<IProductLibrary> OpenLibraries(Func<IReadOnlyList<IProductLibrary>> open, Action<string>? note)
     {
         try { return open(); }
-        catch (LibraryMissingException) { return null; }
+        catch (LibraryMissingException) { return []; }
         catch (Exception e) when (e is LibraryCallException or EntryPointNotFoundException)
         {
             note?.Invoke(e.Message);
-            return null;
+            return [];
         }
     }
 
@@ -47,13 +52,13 @@ public sealed partial class CudaOps
     public IReadOnlyList<ProductMeasurement> ProductMeasurements => tuner?.Measurements ?? [];
 
     /// <summary>Takes libraries into use, which are disposed with this.</summary>
-    /// <param name="open">Opens them on the device; those that are null are not there.</param>
+    /// <param name="open">Opens them on the device.</param>
     /// <param name="folder">Where choices are remembered.</param>
     /// <param name="note">Told of libraries that are dropped.</param>
-    internal void UseLibraries(Func<CudaDevice, IReadOnlyList<IProductLibrary?>> open, string folder, Action<string>? note)
+    internal void UseLibraries(Func<CudaDevice, IReadOnlyList<IProductLibrary>> open, string folder, Action<string>? note)
     {
-        IProductLibrary[] libraries = [.. open(device).OfType<IProductLibrary>()];
-        if (libraries.Length == 0) return;
+        var libraries = open(device);
+        if (libraries.Count == 0) return;
         string key = string.Join("; ", [$"{device.Name}, {device.ComputeCapability}, {device.Multiprocessors} multiprocessors", $"driver {device.Api.DriverVersion}",
             .. libraries.Select(library => library.Name), $"kernels {KernelsHash()}"]);
         tuner?.Dispose();
@@ -68,13 +73,25 @@ public sealed partial class CudaOps
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 
+    /// <summary>Queues gradient += a tensor of 16-bit storage; F32 [rows, columns] like it.</summary>
+    internal void AddToGradient(Tensor addend, Tensor gradient)
+    {
+        int rows = gradient[0], columns = gradient[1];
+        var wide = Arena.Rent(DType.F32, 1, rows, columns);
+        Cast(addend.Reshape(1, rows, columns), wide);
+        FinishGradients(wide, addend.Type, gradient, rows, columns);
+    }
+
     /// <summary>Queues a linear product by a library; false where the own kernels are to do it.</summary>
     bool RunByLibrary(ProductKind kind, DType type, int rows, int inputs, int outputs, in ProductOperands operands) =>
         tuner is not null && tuner.Run(ProductProblem.Linear(kind, type, rows, inputs, outputs, operands), operands, mayTune: !capturing);
 
-    /// <summary>Queues a convolution by a library; false where the own kernels are to do it. x: what the convolution reads, or its gradient.</summary>
+    /// <summary>
+    /// Queues a convolution by a library; false where the own kernels are to do it, as where the result overwrites what is added,
+    /// which cuDNN does not promise to bear. x: what the convolution reads, or its gradient.
+    /// </summary>
     bool RunByLibrary(ProductKind kind, Tensor x, int outputs, ConvGeometry geometry, in ProductOperands operands) =>
-        tuner is not null && tuner.Run(ProductProblem.Convolution(kind, x.Type, x[0], x[1], x[2], x[3], outputs, geometry, operands), operands, mayTune: !capturing);
+        tuner is not null && operands.Residual.Data != operands.Result.Data && tuner.Run(ProductProblem.Convolution(kind, x.Type, x[0], x[1], x[2], x[3], outputs, geometry, operands), operands, mayTune: !capturing);
 
     void RunOwn(ProductProblem problem, ProductOperands operands)
     {

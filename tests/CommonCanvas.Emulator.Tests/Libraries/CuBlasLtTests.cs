@@ -99,11 +99,11 @@ public sealed class CuBlasLtTests : IDisposable
 
         var small = Assert.Throws<LibraryCallException>(() => product.Run(gpu.Stream, split.Algorithm, memory, memory, memory, memory, 0, 0, memory, 16));
         Assert.Equal($"cuBLASLt 12.0.0: cublasLtMatmul failed: InvalidValue (7); {shape}, 16 bytes of workspace", small.Message);
-        Assert.Contains("16 bytes", EmulatedCuBlasLt.TakeRefusal());
+        Assert.Contains("16 bytes", EmulatedLibraries.TakeRefusal());
 
         var misaligned = Assert.Throws<LibraryCallException>(() => product.Run(gpu.Stream, split.Algorithm, memory + 2, memory, memory, memory, 0, 0, memory, 4096));
         Assert.Contains("InvalidValue", misaligned.Status);
-        Assert.Contains("multiple of 16", EmulatedCuBlasLt.TakeRefusal());
+        Assert.Contains("multiple of 16", EmulatedLibraries.TakeRefusal());
 
         Assert.Throws<LibraryCallException>(() => product.Run(gpu.Stream, default, memory, memory, memory, memory, 0, 0, memory, 4096));
         Assert.Throws<LibraryCallException>(() => product.Run(gpu.Stream, split.Algorithm, 16, memory, memory, memory, 0, 0, memory, 4096));

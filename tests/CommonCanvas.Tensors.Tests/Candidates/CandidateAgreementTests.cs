@@ -54,6 +54,59 @@ public sealed class CandidateAgreementTests() : OpTests(EmulatorWithLibraries)
         OnlyLibraries();
     }
 
+    /// <summary>Odd sizes, both strides, every choice of addends that there is a candidate for.</summary>
+    [Theory]
+    [InlineData(3, 7, 6, 5, 3)]
+    [InlineData(2, 9, 9, 24, 40)]
+    public void Convolutions_agree(int samples, int height, int width, int inputs, int outputs)
+    {
+        foreach (var type in Types)
+            foreach (var geometry in new[] { ConvGeometry.Same3, ConvGeometry.Down3 })
+            {
+                int outHeight = geometry.OutHeight(height), outWidth = geometry.OutWidth(width);
+                foreach (var (bias, perSample, residual) in new[] { (false, false, false), (true, false, true), (true, true, false) })
+                    Agree(type, 9 * inputs, run => run.Ops.ConvForward(run.Input("x", samples, height, width, inputs), run.Input("weight", outputs, 3, 3, inputs),
+                        run.Optional(bias, "bias", outputs), run.Optional(perSample, "perSample", samples, outputs),
+                        run.Optional(residual, "residual", samples, outHeight, outWidth, outputs), geometry, run.Output("y", samples, outHeight, outWidth, outputs)),
+                        roundsOperands: perSample);
+                Agree(type, Math.Max(9 * outputs, samples * outHeight * outWidth), run => run.Ops.ConvBackward(run.Input("x", samples, height, width, inputs),
+                    run.Input("weight", outputs, 3, 3, inputs), run.Input("dY", samples, outHeight, outWidth, outputs), geometry,
+                    run.Output("dX", samples, height, width, inputs), type == DType.F32 ? run.Sum("dWeight", outputs, 3, 3, inputs) : default, run.Sum("dBias", outputs), default));
+            }
+        OnlyLibraries();
+    }
+
+    /// <summary>The weight's gradient of 16-bit operands is rounded to them before it is added: by half a unit in its last place.</summary>
+    [Theory]
+    [InlineData(DType.F16, 11)]
+    [InlineData(DType.BF16, 8)]
+    public void A_gradient_of_reduced_precision_is_the_own_kernels_rounded(DType type, int digits)
+    {
+        using var lease = GpuDevices.Emulator();
+        float[] own = Gradient(lease.Ops), library = Gradient(Device);
+        for (int i = 0; i < own.Length; i++) Assert.Equal(own[i], library[i], tolerance: Math.Max(Math.Abs(own[i]), 1) * Math.ScaleB(1, -digits) * 1.01);
+        OnlyLibraries();
+
+        float[] Gradient(IOps ops)
+        {
+            using var run = new OpRun(ops, type);
+            var gradient = run.Values("dWeight", DType.F32, new float[16 * 9 * 8], 16, 3, 3, 8);
+            ops.ConvBackward(run.Input("x", 2, 6, 5, 8), run.Input("weight", 16, 3, 3, 8), run.Input("dY", 2, 6, 5, 16), ConvGeometry.Same3, default, gradient, default, default);
+            return run.Read("dWeight");
+        }
+    }
+
+    [Fact]
+    public void What_no_library_can_do_the_own_kernels_do()
+    {
+        var asymmetric = ConvGeometry.DownAsymmetric3;
+        Agree(DType.F16, 72, run => run.Ops.ConvForward(run.Input("x", 2, 7, 6, 8), run.Input("weight", 16, 3, 3, 8), run.Input("bias", 16), default, default,
+            asymmetric, run.Output("y", 2, asymmetric.OutHeight(7), asymmetric.OutWidth(6), 16)));
+        Agree(DType.F16, 72, run => run.Ops.ConvForward(run.Input("x", 2, 7, 6, 8), run.Input("weight", 16, 3, 3, 8), default, default, run.Input("residual", 2, 7, 6, 16),
+            ConvGeometry.Same3, run.Output("y", 2, 7, 6, 16)));
+        Assert.Empty(((CudaOps)Device).ProductMeasurements);
+    }
+
     void OnlyLibraries()
     {
         var measured = ((CudaOps)Device).ProductMeasurements;

@@ -1,5 +1,6 @@
 using CommonCanvas.Cuda;
 using CommonCanvas.Emulator;
+using CommonCanvas.Emulator.Libraries;
 using CommonCanvas.Tests;
 
 namespace CommonCanvas.Tensors.Tests;
@@ -10,7 +11,11 @@ sealed class CandidateRig : IDisposable
     public CandidateRig(string folder)
     {
         Ops = CudaOps.Open(CountedDriver.Over(LaunchClock.Over(EmulatedDriver.Create(new EmulatedDeviceOptions { MemoryBytes = 1L << 30 }))), ptxOnly: true);
-        Ops.UseLibraries(device => [new CuBlasLtCandidates(new CuBlasLt(device, CountedCuBlasLt.Table, "emulated"))], folder, Notes.Add);
+        Ops.UseLibraries(device => 
+        [
+            new CuBlasLtCandidates(new CuBlasLt(device, CountedCuBlasLt.Table, "emulated")),
+            .. CuDnnCandidates.All(() => new CuDnn(device, EmulatedCuDnn.Table, "emulated"), Ops.AddToGradient),
+        ], folder, Notes.Add);
     }
 
     public CudaOps Ops { get; }
