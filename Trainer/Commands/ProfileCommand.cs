@@ -54,7 +54,7 @@ public sealed class ProfileCommand
         bool forward = parsed.GetValue(forwardOnly), onlyJson = parsed.GetValue(asJson);
         int threads = runner.Threads(parsed);
         if (parsed.GetValue(gpu) is { } key) return Forecast(parsed, key, threads);
-        using var device = runner.OpenDevice(parsed);
+        using var device = runner.OpenDevice(parsed, profiled: true);
         var type = Type(parsed);
         int size = parsed.GetValue(batch);
         var timed = onlyJson ? null : new TimedOps(device);

@@ -23,7 +23,10 @@ public sealed class Runner(AppConsole console, CommonOptions common)
     public int Threads(ParseResult parsed) => parsed.GetValue(common.Threads) is var threads and > 0 ? threads : Environment.ProcessorCount;
 
     /// <summary>Opens the device that <c>--device</c> names.</summary>
-    public IOps OpenDevice(ParseResult parsed) => DeviceFactory.Open(parsed.GetValue(common.Device)!, Threads(parsed), console.Note);
+    /// <param name="parsed">The command line.</param>
+    /// <param name="profiled">Whether a profiler that is there is shown the layers by name even without being asked to.</param>
+    public IOps OpenDevice(ParseResult parsed, bool profiled = false) =>
+        DeviceRanges.Over(DeviceFactory.Open(parsed.GetValue(common.Device)!, Threads(parsed), console.Note), profiled, console.Note);
 
     /// <summary>Makes <paramref name="work"/> the action of <paramref name="command"/>.</summary>
     public void Bind(Command command, Func<ParseResult, CancellationToken, int> work) => command.SetAction(parsed => Run(parsed, work));

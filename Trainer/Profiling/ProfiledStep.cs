@@ -91,6 +91,7 @@ public sealed class ProfiledStep : IDisposable
             unet.Backward(slope);
             arena.Release(slope);
             var parameters = unet.Parameters;
+            using var update = ops.Range("update");
             ops.AdamW(parameters.Master.Slice(0, owned), parameters.Gradient.Slice(0, owned), moment1, moment2, scale,
                 new AdamWSettings(1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, step), parameters.Type == DType.F32 ? Tensor.None : parameters.Compute.Slice(0, owned));
         }

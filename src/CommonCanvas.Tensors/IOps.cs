@@ -58,6 +58,15 @@ public interface IOps : IDisposable
     /// <summary>Workers park.</summary>
     void EndStep();
 
+    /// <summary>Tells the name of a parameter's memory, for a report of faults or a profile.</summary>
+    void Label(Tensor memory, string name) { }
+
+    /// <summary>What follows belongs to a stretch of this name, for a profile; stretches nest. See <see cref="OpsRanges.Range"/>.</summary>
+    void BeginRange(string name) { }
+
+    /// <summary>The innermost stretch ends.</summary>
+    void EndRange() { }
+
     /// <summary>Whether work can be recorded: on a device that queues it, where each call costs the host time.</summary>
     bool Records => false;
 

@@ -67,6 +67,15 @@ public abstract partial class OpsDecorator : IOps
     public void EndStep() => Inner.EndStep();
 
     /// <inheritdoc/>
+    public virtual void Label(Tensor memory, string name) => Inner.Label(memory, name);
+
+    /// <inheritdoc/>
+    public virtual void BeginRange(string name) => Inner.BeginRange(name);
+
+    /// <inheritdoc/>
+    public virtual void EndRange() => Inner.EndRange();
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         Dispose(true);

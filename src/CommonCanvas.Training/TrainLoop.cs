@@ -45,7 +45,6 @@ public sealed class TrainLoop : IDisposable
         state = new TrainState(ops, parameters, Optimizer, scaler) { Configuration = settings.Configuration, Data = settings.Data };
         readout = new StepReadout(ops, step.BatchSize);
         if (settings.Graphs) step.Record(this.progress.Note);
-        (ops as WatchedOps)?.NameLayers(parameters);
     }
 
     /// <summary>AdamW's moments and the weights' average.</summary>
@@ -129,13 +128,13 @@ public sealed class TrainLoop : IDisposable
         long number = state.Step + 1;
         float scale = state.Scaler.Scale;
         step.Run(number, scale, readout.Losses);
-        Optimizer.MeasureNorm(scale, readout.Norm);
+        MeasureNorm(scale);
         var (loss, norm) = readout.Read();
         bool finite = double.IsFinite(loss) && float.IsFinite(norm);
         bool counts = state.Scaler.Update(finite);
         string? overflow = finite ? null : FindFault(number, scale);
         if (overflow is not null && (!state.Scaler.Enabled || state.Scaler.Exhausted)) throw new NonFiniteException(number, overflow, lastSaved);
-        if (counts) Optimizer.Update(number);
+        if (counts) Update(number);
         state.Step = number;
         state.Position = number * step.BatchSize;
         rate.End(Flops);
@@ -155,6 +154,18 @@ public sealed class TrainLoop : IDisposable
         if (!counts) progress.Note($"step {number}: skipped, for {overflow}; loss scale now {state.Scaler.Scale}");
         progress.Stepped(new StepReport(number, loss, norm, learningRate, rate.ImagesPerSecond, rate.FlopsPerSecond, !counts));
         return loss;
+    }
+
+    void MeasureNorm(float scale)
+    {
+        using var range = ops.Range("gradient norm");
+        Optimizer.MeasureNorm(scale, readout.Norm);
+    }
+
+    void Update(long number)
+    {
+        using var range = ops.Range("update");
+        Optimizer.Update(number);
     }
 
     // Validation belongs to its step's line; samples and checkpoints follow the line, so that a checkpoint never knows a step whose line is missing.

@@ -42,6 +42,19 @@ public sealed partial class WatchedOps
     public void EndStep() => inner.EndStep();
 
     /// <inheritdoc/>
+    public void Label(Tensor memory, string name)
+    {
+        names[memory.Data] = name;
+        inner.Label(memory, name);
+    }
+
+    /// <inheritdoc/>
+    public void BeginRange(string name) => inner.BeginRange(name);
+
+    /// <inheritdoc/>
+    public void EndRange() => inner.EndRange();
+
+    /// <inheritdoc/>
     public bool Records => inner.Records;
 
     /// <inheritdoc/>

@@ -1,4 +1,3 @@
-using CommonCanvas.Models;
 using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Training;
@@ -28,16 +27,6 @@ public sealed partial class WatchedOps(IOps inner) : IOps
 
     /// <summary>Operation and layer of the first bad result since <see cref="Watch"/>; null while all is well.</summary>
     public string? FirstFault { get; private set; }
-
-    /// <summary>Tells the names of a model's layers.</summary>
-    public void NameLayers(ParameterSet parameters)
-    {
-        foreach (var parameter in parameters.All)
-        {
-            names[parameter.Value.Data] = parameter.Name;
-            if (!parameter.Gradient.IsNone) names[parameter.Gradient.Data] = parameter.Name;
-        }
-    }
 
     /// <summary>Inspects everything that <paramref name="work"/> does.</summary>
     /// <returns>Where the first bad result arose, or null.</returns>

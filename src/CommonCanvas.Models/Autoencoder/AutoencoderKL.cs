@@ -54,6 +54,7 @@ public sealed class AutoencoderKL : Model
     /// <summary>Moments [B, h, w, 2 LatentChannels] (mean, log-variance) of pictures [B, H, W, 3] in -1..1.</summary>
     public Tensor Encode(Tensor image)
     {
+        using var range = Ops.Range("encode");
         var h = encoder.Forward(image);
         var moments = quant.Forward(h);
         Arena.Release(h);
@@ -66,6 +67,7 @@ public sealed class AutoencoderKL : Model
     /// </summary>
     public Tensor EncodeBackward(Tensor dMoments, Action<int>? unitDone = null, bool needImage = false)
     {
+        using var range = Ops.Range("encode backward");
         int latent = encoder.Units;
         var d = quant.Backward(dMoments);
         unitDone?.Invoke(latent);
@@ -77,6 +79,7 @@ public sealed class AutoencoderKL : Model
     /// <summary>Pictures [B, H, W, 3], about -1..1, of unscaled latents [B, h, w, LatentChannels].</summary>
     public Tensor Decode(Tensor latent)
     {
+        using var range = Ops.Range("decode");
         var h = postQuant.Forward(latent);
         var image = decoder.Forward(h);
         Arena.Release(h);
@@ -86,6 +89,7 @@ public sealed class AutoencoderKL : Model
     /// <summary>Adds to the decoder's gradients; returns the latent's.</summary>
     public Tensor DecodeBackward(Tensor dImage, Action<int>? unitDone = null)
     {
+        using var range = Ops.Range("decode backward");
         var d = decoder.Backward(dImage, needInput: true, Parameters.Units.Count, unitDone);
         var dLatent = postQuant.Backward(d);
         Arena.Release(d);

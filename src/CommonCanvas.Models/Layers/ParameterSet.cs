@@ -88,7 +88,10 @@ public sealed partial class ParameterSet : IDisposable
         foreach (var parameter in parameters)
         {
             parameter.Value = parameter.Slice(Compute);
-            if (training) parameter.Gradient = parameter.Slice(Gradient);
+            ops.Label(parameter.Value, parameter.Name);
+            if (!training) continue;
+            parameter.Gradient = parameter.Slice(Gradient);
+            ops.Label(parameter.Gradient, parameter.Name);
         }
     }
 

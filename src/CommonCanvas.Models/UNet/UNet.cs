@@ -82,13 +82,23 @@ public sealed partial class UNet : Model
     /// </summary>
     public Tensor Forward(Tensor sample, Tensor timesteps, Tensor textEmbeddings)
     {
+        using var forward = Ops.Range("forward");
         skips.Release(Arena);
         dSkips.Release(Arena);
         var t = time.Forward(timesteps, sample.Type);
         skips.Push(convIn.Forward(sample));
-        foreach (var block in down) block.Forward(t, textEmbeddings, skips);
-        var h = mid.Forward(skips.Top, t, textEmbeddings);
-        foreach (var block in up) h = block.Forward(h, t, textEmbeddings, skips);
+        for (int i = 0; i < down.Length; i++)
+        {
+            using var range = RangeOf(1 + i);
+            down[i].Forward(t, textEmbeddings, skips);
+        }
+        Tensor h;
+        using (RangeOf(1 + down.Length)) h = mid.Forward(skips.Top, t, textEmbeddings);
+        for (int i = 0; i < up.Length; i++)
+        {
+            using var range = RangeOf(2 + down.Length + i);
+            h = up[i].Forward(h, t, textEmbeddings, skips);
+        }
         HandOn(ref activatedTime, t);
         Keep(ref text, textEmbeddings);
         var normed = normOut.Forward(h);
@@ -104,6 +114,7 @@ public sealed partial class UNet : Model
     /// </summary>
     public (Tensor Sample, Tensor Text) Backward(Tensor dOutput, Action<int>? unitDone = null, bool needSample = false, bool needText = false)
     {
+        using var backward = Ops.Range("backward");
         int unit = Parameters.Units.Count;
         var dTime = Arena.RentLike(activatedTime);
         Ops.Fill(0, dTime);
@@ -116,16 +127,17 @@ public sealed partial class UNet : Model
         unitDone?.Invoke(--unit);
         for (int i = up.Length - 1; i >= 0; i--)
         {
-            d = up[i].Backward(d, dTime, dText, dSkips);
+            using (RangeOf(2 + down.Length + i)) d = up[i].Backward(d, dTime, dText, dSkips);
             unitDone?.Invoke(--unit);
         }
-        var dMid = mid.Backward(d, dTime, dText);
+        Tensor dMid;
+        using (RangeOf(1 + down.Length)) dMid = mid.Backward(d, dTime, dText);
         Arena.Release(d);
         d = dMid;
         unitDone?.Invoke(--unit);
         for (int i = down.Length - 1; i >= 0; i--)
         {
-            d = down[i].Backward(d, dTime, dText, dSkips);
+            using (RangeOf(1 + i)) d = down[i].Backward(d, dTime, dText, dSkips);
             unitDone?.Invoke(--unit);
         }
         AddInto(d, dSkips.Pop());
@@ -138,4 +150,6 @@ public sealed partial class UNet : Model
         unitDone?.Invoke(0);
         return (dSample, dText);
     }
+
+    OpsRange RangeOf(int unit) => Ops.Range(Parameters.Units[unit].Name);
 }

@@ -76,7 +76,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         for (int start = 0; start < BatchSize; start += Microbatch)
         {
             int count = Math.Min(Microbatch, BatchSize - start);
-            Load(batch, start, count, step);
+            using (Ops.Range("load")) Load(batch, start, count, step);
             var computed = Lasting(ref microbatchLosses, count, DType.F32);
             if (inspected) work.Eagerly(count, gradientScale);
             else work.Run(count, gradientScale);
