@@ -23,7 +23,7 @@ public sealed class RunProgress(AppConsole console, IWorkProgress display) : ITr
         loss = double.IsNaN(loss) ? report.Loss : Smoothing * loss + (1 - Smoothing) * report.Loss;
         string detail = string.Create(CultureInfo.InvariantCulture, $"loss {loss:F4}");
         if (!double.IsNaN(validation)) detail += string.Create(CultureInfo.InvariantCulture, $"  validation {validation:F4}");
-        if (report.FlopsPerSecond > 0) detail += string.Create(CultureInfo.InvariantCulture, $"  {report.FlopsPerSecond / 1e9:F0} GFLOP/s");
+        if (report.FlopsPerSecond > 0) detail += string.Create(CultureInfo.InvariantCulture, $"  {report.FlopsPerSecond / 1e9:G3} GFLOP/s");
         display.Report(report.Step, detail);
     }
 

@@ -65,6 +65,7 @@ public sealed class TrainLoop : IDisposable
     public TrainResult Run(CancellationToken stop = default)
     {
         Directory.CreateDirectory(settings.RunFolder);
+        using var folder = RunFolderLock.Take(settings.RunFolder);
         Resume();
         if (settings.Configuration.Length > 0) File.WriteAllText(Path.Combine(settings.RunFolder, "config.yaml"), settings.Configuration);
         using var writer = metrics = new MetricsWriter(settings.RunFolder, state.Step);
@@ -119,8 +120,19 @@ public sealed class TrainLoop : IDisposable
             throw new InvalidDataException($"{settings.RunFolder}: was begun on other data ({state.Data}) than now ({data}); give the data it was begun on, or another run folder");
         if (state.Position != state.Step * step.BatchSize)
             throw new InvalidDataException($"{settings.RunFolder}: was begun with batch size {state.Position / Math.Max(1, state.Step)}, not {step.BatchSize}; keep it, or choose another run folder");
-        if (state.Configuration != settings.Configuration) progress.Note($"the configuration differs from the one that the checkpoint of step {state.Step} was made with");
+        string changes = Changes(state.Configuration, settings.Configuration);
+        if (changes.Length > 0) progress.Note($"the configuration differs from the one that the checkpoint of step {state.Step} was made with: {changes}");
         state.Configuration = settings.Configuration;
+    }
+
+    // lines of the configuration that have changed; where the run writes to is no part of what it does
+    static string Changes(string before, string now)
+    {
+        const int Shown = 5;
+        static string[] Lines(string text) => [.. text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && !line.StartsWith("output:", StringComparison.Ordinal))];
+        string[] old = Lines(before), latest = Lines(now);
+        string[] changes = [.. latest.Except(old).Select(line => $"'{line}' is new"), .. old.Except(latest).Select(line => $"'{line}' is gone")];
+        return string.Join(", ", changes.Take(Shown)) + (changes.Length > Shown ? $" and {changes.Length - Shown} more" : "");
     }
 
     double OneStep(StepRate rate)

@@ -113,6 +113,33 @@ public sealed class TrainLoopTests : IDisposable
         Assert.Equal([4, 8, 10, 11], new CheckpointStore(name).Steps);
     }
 
+    /// <summary>The second one would overwrite what the first one writes.</summary>
+    [Fact]
+    public void Two_runs_in_one_folder_at_once_are_refused()
+    {
+        string name = folder["shared"];
+        using var second = new TinyRun(cache, name, 2);
+        var progress = new RecordingProgress { OnStep = _ => Assert.Contains("another run writes to this folder", Assert.Throws<IOException>(() => second.Loop.Run()).Message, StringComparison.Ordinal) };
+        using (var first = new TinyRun(cache, name, 2, progress: progress)) Assert.True(first.Loop.Run().Finished);
+        Assert.True(second.Loop.Run().Finished);
+    }
+
+    /// <summary>What changed is said; where a run writes to does not change it.</summary>
+    [Theory]
+    [InlineData("model: unet\noutput: elsewhere\n", null)]
+    [InlineData("model: unet\nsteps: 9\n", "'steps: 9' is new")]
+    [InlineData("", "'model: unet' is gone")]
+    public void A_run_that_is_resumed_says_what_its_configuration_changed(string configuration, string? note)
+    {
+        string name = folder["changed"];
+        using (var before = new TinyRun(cache, name, 1)) before.Loop.Run();
+        var progress = new RecordingProgress();
+        using (var after = new TinyRun(cache, name, 2, change: s => s with { Configuration = configuration }, progress: progress)) after.Loop.Run();
+        var said = progress.Notes.Where(text => text.Contains("configuration", StringComparison.Ordinal)).ToArray();
+        if (note is null) Assert.Empty(said);
+        else Assert.Contains(note, Assert.Single(said), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_run_of_other_data_or_batch_size_is_not_resumed()
     {
