@@ -31,7 +31,7 @@ public static class DeviceFactory
         int count = new CudaApi(driver).DeviceCount;
         if (ordinal < count)
         {
-            var ops = CudaOps.Open(driver, ordinal);
+            var ops = CudaOps.Open(driver, ordinal, note: note);
             ops.UseInstalledLibraries(note);
             return ops;
         }

@@ -12,6 +12,7 @@ public static class GpuFindings
         .. Driver(),
         Compiler(),
         new("kernel cache", KernelCacheText()),
+        new("kernels ahead of time", AheadOfTimeText()),
         Optional(OptionalLibraries.CuBlasLt()),
         Optional(OptionalLibraries.CuDnn()),
         Optional(OptionalLibraries.Nccl()),
@@ -80,6 +81,14 @@ public static class GpuFindings
         {
             return new("NVRTC", "not found", $"no GPU kernels, neither --device cuda nor --device emulator. {e.Message}");
         }
+    }
+
+    static string AheadOfTimeText()
+    {
+        if (AheadOfTimeKernels.Find() is not { } kernels) return "none: they are compiled when first used; where nvcc is, cmake -B build/native && cmake --build build/native makes them";
+        string[] storages = ["F32", "F16", "BF16"];
+        int fresh = KernelSources.Files.Sum(file => storages.Count(storage => kernels.IsFresh(file, "STORAGE_" + storage)));
+        return $"{fresh} of {KernelSources.Files.Count * storages.Length} are of the program's sources, {kernels.Folder}";
     }
 
     static string KernelCacheText()

@@ -18,11 +18,22 @@ public static class KernelSources
     /// <exception cref="FileNotFoundException">There is no such kernel file.</exception>
     public static string Read(string name)
     {
-        using var stream = Carrier.GetManifestResourceStream(Prefix + name)
-            ?? throw new FileNotFoundException($"no kernel file '{name}'; there are {string.Join(", ", Files)}", name);
-        using var reader = new StreamReader(stream);
+        using var reader = new StreamReader(Open(name));
         return reader.ReadToEnd();
     }
+
+    /// <summary>The bytes of a file or header.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    public static byte[] Bytes(string name)
+    {
+        using var stream = Open(name);
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    static Stream Open(string name) => Carrier.GetManifestResourceStream(Prefix + name)
+        ?? throw new FileNotFoundException($"no kernel file '{name}'; there are {string.Join(", ", Files)}", name);
 
     static IEnumerable<string> Names(string extension) => Carrier.GetManifestResourceNames()
         .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(extension, StringComparison.Ordinal))
@@ -34,7 +45,8 @@ public static class KernelSources
 /// <param name="cache">Compiles and remembers.</param>
 /// <param name="architecture">What NVRTC compiles for: <c>sm_80</c>, or <c>compute_80</c> for PTX alone.</param>
 /// <param name="rewrite">Changes the text of a file or header, given its name, before it is compiled; null to take it as it is.</param>
-public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null) : IDisposable
+/// <param name="ahead">Compiled kernels that are preferred where they fit; null for none.</param>
+public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null, AheadOfTimeKernels? ahead = null) : IDisposable
 {
     readonly Dictionary<(string File, string Define), CudaModule> modules = [];
     readonly Dictionary<(string File, string Define, string Name), CudaKernel> kernels = [];
@@ -50,14 +62,28 @@ public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string a
         get
         {
             if (kernels.TryGetValue((file, define, name), out var kernel)) return kernel;
-            if (!modules.TryGetValue((file, define), out var module))
-            {
-                var program = cache.Get(Text(file, KernelSources.Read(file)), file, Headers, Options(architecture, define));
-                modules[(file, define)] = module = new CudaModule(device, program, $"{file} -D{define}");
-            }
+            if (!modules.TryGetValue((file, define), out var module)) modules[(file, define)] = module = LoadAhead(file, define) ?? Compile(file, define);
             return kernels[(file, define, name)] = module[name];
         }
     }
+
+    // PTX within an image can be newer than the driver; then the driver says so.
+    CudaModule? LoadAhead(string file, string define)
+    {
+        if (rewrite is not null || ahead?.Get(file, define, device.ComputeCapability) is not { } program) return null;
+        try
+        {
+            return new CudaModule(device, program, $"{file} -D{define}, ahead of time");
+        }
+        catch (CudaException e)
+        {
+            ahead.Leave(e.Message);
+            return null;
+        }
+    }
+
+    CudaModule Compile(string file, string define) =>
+        new(device, cache.Get(Text(file, KernelSources.Read(file)), file, Headers, Options(architecture, define)), $"{file} -D{define}");
 
     IReadOnlyList<(string Name, string Text)> Headers =>
         rewrite is null ? KernelSources.Headers : [.. KernelSources.Headers.Select(header => (header.Name, Text(header.Name, header.Text)))];

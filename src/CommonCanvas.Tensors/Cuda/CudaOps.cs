@@ -26,27 +26,29 @@ public sealed unsafe partial class CudaOps : IOps
     /// <param name="cache">Where kernels come from.</param>
     /// <param name="architecture">What they are compiled for: <c>sm_80</c>, or <c>compute_80</c> where the device takes PTX.</param>
     /// <param name="rewrite">Changes kernel files before they are compiled, as a proof of their tests does; null for none.</param>
-    public CudaOps(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null)
+    /// <param name="ahead">Compiled kernels that are preferred where they fit; null for none.</param>
+    public CudaOps(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null, AheadOfTimeKernels? ahead = null)
     {
         this.device = device;
         stream = new CudaStream(device);
         staging = new PinnedStaging(stream);
-        kernels = new KernelLibrary(device, cache, architecture, rewrite);
+        kernels = new KernelLibrary(device, cache, architecture, rewrite, ahead);
         Arena = new CudaArena(device, () => RefuseInCapture("An allocation"));
     }
 
-    /// <summary>Opens a device of a driver, with NVRTC and the user's kernel cache.</summary>
+    /// <summary>Opens a device of a driver, with kernels compiled ahead of time where there are some, NVRTC and the user's kernel cache.</summary>
     /// <param name="driver">The installed driver's table, or an emulated one.</param>
     /// <param name="ordinal">Which of its devices.</param>
     /// <param name="ptxOnly">Whether the device takes PTX alone, as an emulated one does.</param>
+    /// <param name="note">Told of kernels compiled ahead of time that are left alone.</param>
     /// <exception cref="LibraryMissingException">There is no NVRTC; with numbered remedies.</exception>
     /// <exception cref="CudaException">There is no such device.</exception>
-    public static CudaOps Open(CudaDriver driver, int ordinal = 0, bool ptxOnly = false)
+    public static CudaOps Open(CudaDriver driver, int ordinal = 0, bool ptxOnly = false, Action<string>? note = null)
     {
         var compiler = Nvrtc.Load();
         var device = new CudaDevice(new CudaApi(driver), ordinal);
         string architecture = ptxOnly ? $"compute_{device.ComputeCapability}" : compiler.ArchitectureFor(device.ComputeCapability);
-        return new CudaOps(device, new KernelCache(compiler, KernelCache.DefaultFolder), architecture);
+        return new CudaOps(device, new KernelCache(compiler, KernelCache.DefaultFolder), architecture, ahead: ptxOnly ? null : AheadOfTimeKernels.Find(note));
     }
 
     /// <inheritdoc/>
