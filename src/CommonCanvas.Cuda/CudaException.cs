@@ -13,6 +13,9 @@ public sealed class CudaException(CudaResult result, string message) : Exception
 /// <summary>The driver's table together with the check of every result.</summary>
 public sealed unsafe class CudaApi
 {
+    /// <summary>Stands in an emulated device's report between what a kernel did wrong and the block that did it.</summary>
+    public const string FaultPlace = "; block ";
+
     readonly CudaDriver driver;
 
     /// <summary>The calls.</summary>
@@ -58,10 +61,10 @@ public sealed unsafe class CudaApi
     {
         int start = call.IndexOf("cu", StringComparison.Ordinal), end = call.IndexOf('(', StringComparison.Ordinal);
         string name = start >= 0 && end > start ? call[start..end] : call;
-        string message = $"{name} failed: {NameOf(result)} ({(int)result}): {TextOf(result)}";
+        string text = TextOf(result), message = $"{name} failed: {NameOf(result)} ({(int)result}): {text}";
         if (context is not null) message += $"; {context}";
         if (SurfacesLate(result) && Launches.Describe() is { Length: > 0 } launches) message += $"; last launches, newest first: {launches}";
-        if (RemedyOf(result) is { } remedy) message += $". {remedy}";
+        if (RemedyOf(result, text) is { } remedy) message += $". {remedy}";
         throw new CudaException(result, message);
     }
 
@@ -83,13 +86,14 @@ public sealed unsafe class CudaApi
     static bool SurfacesLate(CudaResult result) => result is CudaResult.IllegalAddress or CudaResult.LaunchTimeout or CudaResult.Assert
         or CudaResult.IllegalInstruction or CudaResult.MisalignedAddress or CudaResult.LaunchFailed;
 
-    static string? RemedyOf(CudaResult result) => result switch
+    // an emulated device has named the line of the kernel, or of the PTX that it does not know
+    static string? RemedyOf(CudaResult result, string text) => result switch
     {
         CudaResult.OutOfMemory => "Use a smaller microbatch or --precision fp16, or close other programs that hold device memory",
         CudaResult.NoDevice or CudaResult.InvalidDevice => "See `Trainer doctor` for the devices that are there, or train with --device cpu",
-        CudaResult.NoBinaryForGpu or CudaResult.UnsupportedPtxVersion or CudaResult.InvalidPtx =>
+        CudaResult.NoBinaryForGpu or CudaResult.UnsupportedPtxVersion or CudaResult.InvalidPtx when !text.StartsWith("PTX line", StringComparison.Ordinal) =>
             "The kernels were compiled for another device or by a newer NVRTC than the driver knows: update the driver, or remove the kernel cache",
-        CudaResult.IllegalAddress or CudaResult.MisalignedAddress or CudaResult.LaunchFailed =>
+        CudaResult.IllegalAddress or CudaResult.MisalignedAddress or CudaResult.LaunchFailed when !text.Contains(FaultPlace, StringComparison.Ordinal) =>
             "Run the same command with --device emulator, which names the line of the kernel",
         _ => null,
     };

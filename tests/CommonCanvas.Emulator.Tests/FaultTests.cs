@@ -76,6 +76,11 @@ public class FaultTests
         Fault(Kernel("__shared__ float s[64];\nif (i != 40) s[i] = 1;\n__syncthreads();\nx[i] = s[i];")), "faulty.cu:6", "shared memory at offset 160", "before anything was written", "thread (40, 0, 0)");
 
     [Fact]
+    public void A_read_of_local_memory_never_written() => Contains(
+        Fault(Kernel("float own[64];\nfor (int k = 0; k < n / 4; k++) if (k != 7) own[(k + i) & 63] = k;\nx[i] = own[(int)x[i] + 5];")),
+        "faulty.cu:5", "local memory at offset 20", "before anything was written", "thread (62, 0, 0)");
+
+    [Fact]
     public void A_read_of_a_register_never_written()
     {
         using var gpu = new EmulatedGpu();
@@ -143,6 +148,47 @@ public class FaultTests
     [Fact]
     public void A_barrier_that_only_some_warps_reach() => Contains(
         Fault(Kernel("if (i < 32)\nasm volatile(\"bar.sync 1, 64;\");\nx[i] = 1;"), result: CudaResult.LaunchTimeout), "faulty.cu:4", "waits at barrier 1", "block (0, 0, 0), warp 0");
+
+    [Fact]
+    public void A_barrier_whose_guard_holds_for_some_lanes_only()
+    {
+        using var gpu = new EmulatedGpu();
+        using var module = gpu.Load("""
+            .version 7.8
+            .target sm_80
+            .address_size 64
+            .visible .entry Faulty(.param .u32 limit)
+            {
+            .reg .b32 %r<4>;
+            .reg .pred %p<2>;
+            ld.param.u32 %r2, [limit];
+            mov.u32 %r1, %tid.x;
+            setp.lt.u32 %p1, %r1, %r2;
+            @%p1 bar.sync 1, 64;
+            ret;
+            }
+            """);
+        foreach (int whole in (int[])[0, 64, 96])
+        {
+            // no warp, the first two warps
+            module["Faulty"].Launch(gpu.Stream, 1, 96, 0, [Math.Min(whole, 64)]);
+            gpu.Stream.Synchronize();
+        }
+        module["Faulty"].Launch(gpu.Stream, 1, 96, 0, [40]);
+        Contains(Assert.Throws<CudaException>(gpu.Stream.Synchronize).Message, "PTX line 11", "some lanes of a warp only", "divergent barrier", "block (0, 0, 0), thread (32, 0, 0)");
+    }
+
+    [Fact]
+    public void Lanes_that_never_come_to_a_shuffle() => Contains(
+        Fault(Kernel("if (i & 1) x[i] = __shfl_xor_sync(~0u, x[i], 2);\nelse x[i] = 3;\n__syncwarp();"), threads: 32, result: CudaResult.IllegalInstruction),
+        "faulty.cu:3", "names lanes that do not take part");
+
+    [Fact]
+    public void A_report_of_a_fault_gives_no_remedy_that_has_been_taken()
+    {
+        Assert.DoesNotContain("--device emulator", Fault(Kernel("if (i < 64) y[i + 193] = 1;"), result: CudaResult.IllegalAddress), StringComparison.Ordinal);
+        Assert.DoesNotContain("--device emulator", Fault(Kernel("x[i % 100] = i;"), blocks: 2), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_shuffle_from_an_inactive_lane() => Contains(

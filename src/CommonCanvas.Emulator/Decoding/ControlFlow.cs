@@ -39,7 +39,10 @@ internal static class ControlFlow
         var starts = new SortedSet<int> { 0, instructions.Count };
         foreach (int at in kernel.Labels.Values) starts.Add(at);
         for (int i = 0; i < instructions.Count; i++)
+        {
             if (EndOf(instructions[i]) != BlockEnd.Next) starts.Add(i + 1);
+            if (MembersOf(instructions[i]) is not null) starts.Add(i);
+        }
         var blocks = starts.Select(start => new CodeBlock(start)).ToList();
         var blockAt = blocks.Select((block, index) => (block.Start, index)).ToDictionary();
         for (int b = 0; b < blocks.Count; b++)
@@ -57,7 +60,7 @@ internal static class ControlFlow
                             : throw new PtxSyntaxException(block.Last.PtxLine, $"there is no label {label}"));
             }
             block.Next.AddRange(block.Targets);
-            bool fallsThrough = block.Kind is BlockEnd.Next or BlockEnd.Barrier || (block.Kind != BlockEnd.Switch && block.Last!.Guard is not null);
+            bool fallsThrough = block.Kind is BlockEnd.Next or BlockEnd.Barrier or BlockEnd.Arrive || (block.Kind != BlockEnd.Switch && block.Last!.Guard is not null);
             if (fallsThrough && b + 1 < blocks.Count) block.Next.Add(b + 1);
         }
         return blocks;
@@ -69,8 +72,21 @@ internal static class ControlFlow
         "bra" => BlockEnd.Branch,
         "brx" => BlockEnd.Switch,
         "ret" or "exit" => BlockEnd.Exit,
+        "bar" or "barrier" when instruction.Has("arrive") => BlockEnd.Arrive,
         "bar" or "barrier" when (instruction.Has("sync") || instruction.Has("red")) && !instruction.Has("warp") => BlockEnd.Barrier,
         _ => BlockEnd.Next,
+    };
+
+    /// <summary>
+    /// The mask of the lanes that an instruction waits for; null where it waits for none. Such an instruction begins a block, so
+    /// that lanes can wait before it. A guarded one is not waited for: nobody knows which lanes will come.
+    /// </summary>
+    public static PtxOperand? MembersOf(PtxInstruction instruction) => instruction.Guard is not null ? null : (instruction.Parts[0], instruction.Operands.Length) switch
+    {
+        ("shfl", 5) when instruction.Has("sync") => instruction.Operands[4],
+        ("vote" or "match" or "redux", 3) when instruction.Has("sync") => instruction.Operands[2],
+        ("bar" or "barrier", 1) when instruction.Has("warp") => instruction.Operands[0],
+        _ => null,
     };
 
     static IEnumerable<string> Labels(PtxKernel kernel, PtxInstruction jump) => jump.Operands[^1] switch

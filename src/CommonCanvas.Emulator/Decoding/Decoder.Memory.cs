@@ -36,6 +36,7 @@ internal sealed unsafe partial class Decoder<TMonitor>
         int width = Elements(ptx, ptx.Operands[0], count, at);
         if (width == 0) return null;
         var address = (PtxAddressOperand)ptx.Operands[1];
+        if (IsPassed(address)) space = "local";
         if (space == "param" && address.Base is null)
         {
             at->Immediate = (long)Address(ptx, address.Symbol!) + address.Offset;
@@ -58,7 +59,8 @@ internal sealed unsafe partial class Decoder<TMonitor>
         if (Access(ptx) is not var (space, count)) return null;
         int width = Elements(ptx, ptx.Operands[1], count, at);
         if (width == 0) return null;
-        return SetAddress(ptx, at, (PtxAddressOperand)ptx.Operands[0], space) switch
+        var address = (PtxAddressOperand)ptx.Operands[0];
+        return SetAddress(ptx, at, address, IsPassed(address) ? "local" : space) switch
         {
             "global" => Store<GlobalSpace>(ptx.Type, width),
             "shared" => Store<SharedSpace>(ptx.Type, width),
@@ -68,6 +70,9 @@ internal sealed unsafe partial class Decoder<TMonitor>
             _ => null,
         };
     }
+
+    // what is passed to a function lies in local memory
+    bool IsPassed(PtxAddressOperand address) => address.Symbol is { } name && kernel.Local.ContainsKey(name);
 
     /// <summary>Fills the operands of an access; the width of its registers, 0 where they do not fit.</summary>
     int Elements(PtxInstruction ptx, PtxOperand operand, int count, Instruction* at)

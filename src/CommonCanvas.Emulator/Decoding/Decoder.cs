@@ -88,6 +88,8 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
     void End(CodeBlock block, BlockCode* code)
     {
         (code->Kind, code->Guard, code->Source, code->BarrierId, code->TargetCount) = (block.Kind, -1, block.LastIndex, -1, -1);
+        var first = block.Start < kernel.Instructions.Count ? kernel.Instructions[block.Start] : null;
+        code->Members = first is not null && ControlFlow.MembersOf(first) is { } members ? Slot(first, members, 'w') : -1;
         if (block.Last is not { } last) return;
         if (last.Guard is { } guard) (code->Guard, code->Negation) = (file[guard], last.GuardNegated ? uint.MaxValue : 0);
         if (block.Kind == BlockEnd.Branch) code->Target = block.Targets[0];
@@ -98,9 +100,9 @@ internal sealed unsafe partial class Decoder<TMonitor> where TMonitor : struct, 
             code->Targets = (int*)NativeMemory.Alloc((nuint)block.Targets.Count, sizeof(int));
             for (int i = 0; i < block.Targets.Count; i++) code->Targets[i] = block.Targets[i];
         }
-        if (block.Kind == BlockEnd.Barrier)
+        if (block.Kind is BlockEnd.Barrier or BlockEnd.Arrive)
         {
-            if (last.Guard is not null) throw new UnknownInstructionException(last, kernel.Name);
+            if (block.Kind == BlockEnd.Arrive && (last.Guard is not null || last.Operands.Length != 2)) throw new UnknownInstructionException(last, kernel.Name);
             var operands = last.Has("red") ? Vote(last, code) : last.Operands;
             code->BarrierId = operands.Length > 0 ? Slot(last, operands[0], 'w') : file.Constant(0, 'w');
             if (operands.Length > 1) code->TargetCount = Slot(last, operands[1], 'w');

@@ -48,15 +48,17 @@ internal sealed unsafe class BlockRunner : IDisposable
     readonly GCHandle blockRuns;
     readonly BlockWatch? watch;
 
+    /// <summary>Threads that have arrived at each barrier without waiting there.</summary>
+    readonly int[] arrived = new int[WarpRunner.Barriers];
+
     /// <summary>
     /// Prepares for blocks of a launch, whose warps take turns as <paramref name="schedule"/> seeds it; what they do is added to <paramref name="counter"/> and checked with
     /// <paramref name="watched"/>, where there are such.
     /// </summary>
     public BlockRunner(Launch launch, MemoryView memory, long budget, ulong schedule, WorkCounter? counter, MemoryWatch? watched)
     {
-        if (watched is { } known) watch = new BlockWatch(known, launch.Warps, launch.AllSharedBytes);
-
         (this.launch, this.memory, this.budget, this.schedule, this.counter) = (launch, memory, budget, schedule, counter);
+        if (watched is { } known) watch = new BlockWatch(known, launch.Warps, launch.AllSharedBytes, Warp.Lanes * LocalBytes);
         if (counter is not null) blockRuns = GCHandle.Alloc(counter.BlockRuns, GCHandleType.Pinned);
         int count = launch.Warps;
         warps = (Warp*)NativeMemory.AllocZeroed((nuint)count, (nuint)sizeof(Warp));
@@ -82,6 +84,7 @@ internal sealed unsafe class BlockRunner : IDisposable
             NativeMemory.Clear(local, (nuint)(launch.Warps * Warp.Lanes * LocalBytes));
             watch?.Start(number);
             for (int w = 0; w < launch.Warps; w++) Start(w, place);
+            Array.Clear(arrived);
             ulong turn = schedule == 0 ? 0 : schedule + (ulong)number;
             for (bool running = true; running;)
             {
@@ -93,6 +96,8 @@ internal sealed unsafe class BlockRunner : IDisposable
                     var warp = warps + current;
                     if (warp->Done || warp->Waiting) continue;
                     WarpRunner.Run(launch.Code, warp);
+                    if (warp->Arrives) arrived[warp->Barrier] += Warp.Lanes;
+                    warp->Arrives = false;
                     running = true;
                 }
                 running |= OpenBarriers();
@@ -173,13 +178,14 @@ internal sealed unsafe class BlockRunner : IDisposable
         for (int w = 0; w < launch.Warps; w++)
         {
             if (!warps[w].Waiting) continue;
-            int barrier = warps[w].Barrier, wanted = warps[w].BarrierThreads, come = 0, expected = 0;
+            int barrier = warps[w].Barrier, wanted = warps[w].BarrierThreads, come = arrived[barrier], expected = arrived[barrier];
             for (int other = 0; other < launch.Warps; other++)
             {
                 if (!warps[other].Done) expected += Warp.Lanes;
                 if (warps[other].Waiting && warps[other].Barrier == barrier) come += Warp.Lanes;
             }
             if (come < (wanted == 0 ? expected : wanted)) continue;
+            arrived[barrier] = 0;
             Open(barrier);
             opened = true;
         }

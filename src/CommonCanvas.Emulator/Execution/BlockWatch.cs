@@ -10,11 +10,15 @@ internal sealed unsafe class BlockWatch : IDisposable
 
     readonly WarpWatch* watches;
     readonly uint* shared, lanes;
+    readonly byte* local;
     readonly int warps, granules;
+    readonly long localBytes;
 
-    /// <summary>Prepares for blocks of so many warps and so much shared memory.</summary>
-    public BlockWatch(MemoryWatch memory, int warps, int sharedBytes)
+    /// <summary>Prepares for blocks of so many warps, so much shared memory and so much local memory of a warp.</summary>
+    public BlockWatch(MemoryWatch memory, int warps, int sharedBytes, long localBytes)
     {
+        this.localBytes = localBytes;
+        local = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, warps * localBytes));
         // an entry's vector may reach beyond the last granule
         (this.warps, granules) = (warps, sharedBytes / SharedEntry.Granule + 16);
         watches = (WarpWatch*)NativeMemory.AllocZeroed((nuint)warps, (nuint)sizeof(WarpWatch));
@@ -25,6 +29,7 @@ internal sealed unsafe class BlockWatch : IDisposable
             watches[w].Memory = memory;
             watches[w].Shared = shared;
             watches[w].Lanes = lanes;
+            watches[w].Local = local + w * localBytes;
             watches[w].Granules = granules;
         }
     }
@@ -37,6 +42,7 @@ internal sealed unsafe class BlockWatch : IDisposable
     {
         NativeMemory.Clear(shared, (nuint)granules * sizeof(uint));
         NativeMemory.Clear(lanes, (nuint)granules * sizeof(uint));
+        NativeMemory.Clear(local, (nuint)(warps * localBytes));
         for (int w = 0; w < warps; w++)
         {
             watches[w].Block = (uint)block;
@@ -68,6 +74,7 @@ internal sealed unsafe class BlockWatch : IDisposable
         NativeMemory.Free(watches);
         NativeMemory.AlignedFree(shared);
         NativeMemory.AlignedFree(lanes);
+        NativeMemory.Free(local);
     }
 }
 

@@ -43,8 +43,10 @@ internal enum BlockEnd
     Switch,
     /// <summary>Ends the threads, where the guard holds.</summary>
     Exit,
-    /// <summary>Waits at a barrier.</summary>
+    /// <summary>Waits at a barrier, where the guard holds.</summary>
     Barrier,
+    /// <summary>Arrives at a barrier without waiting.</summary>
+    Arrive,
 }
 
 /// <summary>What bar.red makes of the predicates of a barrier's threads.</summary>
@@ -101,6 +103,9 @@ internal unsafe struct BlockCode
 
     /// <summary>For a barrier, the offset of its number.</summary>
     public int BarrierId;
+
+    /// <summary>For a block that begins with an instruction between lanes, the offset of its member mask; else -1.</summary>
+    public int Members;
 
     /// <summary>Index in the kernel's PTX of what ends it, for reports.</summary>
     public int Source;

@@ -43,7 +43,7 @@ internal readonly record struct InstructionMix(double All, double Arithmetic, do
         switch (instruction.Parts[0])
         {
             case "mov" or "cvta" or "isspacep": return default;
-            case "ld" when instruction.Has("param"): return default;
+            case "ld" or "st" when instruction.Has("param"): return default;
             case "ld" or "ldu" or "st" or "cp" or "atom" or "red" or "ldmatrix" or "prefetch": return new(1, 0, 0, 0, 0, 1);
             case "mma": return new(1, 0, 0, 1, Flops(instruction), 0);
             case "ex2" or "lg2" or "rcp" or "rsqrt" or "sqrt" or "sin" or "cos" or "tanh" or "div": return new(1, 0, 1, 0, 0, 0);

@@ -12,7 +12,7 @@ internal sealed class LaunchFault(Launch launch, KernelFault fault, Dim3 block, 
     {
         string who = fault.Lane < 0 ? $"warp {warp}" : $"thread {Place(launch.ThreadAt((long)warp * Warp.Lanes + fault.Lane))}";
         string register = fault.Register < 0 ? "" : $" ({launch.Code.Kernel.Registers[fault.Register].Name})";
-        return $"{launch.Code.Kernel.Name}, {launch.Code.Where(fault.Instruction)}: {fault.Message}{register}; block {Place(block)}, {who}";
+        return $"{launch.Code.Kernel.Name}, {launch.Code.Where(fault.Instruction)}: {fault.Message}{register}{CudaApi.FaultPlace}{Place(block)}, {who}";
     }
 
     static string Place(Dim3 place) => $"({place.X}, {place.Y}, {place.Z})";

@@ -47,7 +47,10 @@ internal unsafe struct Warp
     /// <summary>Whether all its threads have ended.</summary>
     public bool Done;
 
-    /// <summary>The barrier that it waits at.</summary>
+    /// <summary>Whether it has just arrived at a barrier without waiting.</summary>
+    public bool Arrives;
+
+    /// <summary>The barrier that it waits or arrives at.</summary>
     public int Barrier;
 
     /// <summary>Threads that the barrier waits for; 0 for all.</summary>

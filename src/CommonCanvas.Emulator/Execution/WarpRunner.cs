@@ -6,10 +6,14 @@ namespace CommonCanvas.Emulator.Execution;
 /// <summary>
 /// Runs a warp until it ends or waits. Lanes that branch apart become fragments, each with its block; the one whose block
 /// comes first in the text runs, and fragments that meet at a block join. Compilers lay out code so that this brings
-/// the lanes of a branch together again where its sides meet.
+/// the lanes of a branch together again where its sides meet. A fragment before an instruction between lanes whose mask names
+/// lanes of other fragments lets those run until they come there too.
 /// </summary>
 internal static unsafe class WarpRunner
 {
+    /// <summary>Barriers of a thread block.</summary>
+    public const int Barriers = 16;
+
     /// <summary>Runs on from the warp's position.</summary>
     /// <exception cref="KernelFault">The kernel did something that is not allowed.</exception>
     public static void Run(KernelCode code, Warp* warp)
@@ -17,7 +21,7 @@ internal static unsafe class WarpRunner
         int at = warp->Position;
         while (true)
         {
-            if (warp->Fragments > 0) at = Schedule(warp, at);
+            if (warp->Fragments > 0) at = Schedule(code, warp, at);
             var block = code.Blocks + at;
             var instruction = block->First;
             var end = block->End;
@@ -30,9 +34,10 @@ internal static unsafe class WarpRunner
                 case BlockEnd.Next: at++; break;
                 case BlockEnd.Branch: at = Branch(warp, block, at); break;
                 case BlockEnd.Switch: at = Switch(warp, block); break;
-                case BlockEnd.Barrier:
-                    WaitAtBarrier(warp, block);
-                    warp->Position = at + 1;
+                case BlockEnd.Barrier or BlockEnd.Arrive:
+                    at++;
+                    if (!ReachBarrier(warp, block)) break;
+                    warp->Position = at;
                     return;
                 case BlockEnd.Exit:
                     at = Exit(warp, block, at);
@@ -44,8 +49,8 @@ internal static unsafe class WarpRunner
         }
     }
 
-    // joins the fragments that stand here, and changes to the one that stands first
-    static int Schedule(Warp* warp, int at)
+    // joins the fragments that stand here, and changes to the one that stands first among those that need not wait
+    static int Schedule(KernelCode code, Warp* warp, int at)
     {
         uint mask = warp->Mask;
         for (int f = warp->Fragments - 1; f >= 0; f--)
@@ -54,9 +59,16 @@ internal static unsafe class WarpRunner
                 mask |= warp->FragmentMask[f];
                 Remove(warp, f);
             }
+        // where all wait, the first goes on, and is told that its members do not come
         int first = -1;
+        bool ready = IsReady(code, warp, at, mask);
         for (int f = 0; f < warp->Fragments; f++)
-            if (warp->FragmentPosition[f] < (first < 0 ? at : warp->FragmentPosition[first])) first = f;
+        {
+            int position = warp->FragmentPosition[f];
+            bool comes = IsReady(code, warp, position, warp->FragmentMask[f]);
+            if (comes == ready ? position >= (first < 0 ? at : warp->FragmentPosition[first]) : ready) continue;
+            (first, ready) = (f, comes);
+        }
         if (first >= 0)
         {
             (at, warp->FragmentPosition[first]) = (warp->FragmentPosition[first], at);
@@ -64,6 +76,13 @@ internal static unsafe class WarpRunner
         }
         if (mask != warp->Mask) Warp.SetMask(warp, mask);
         return at;
+    }
+
+    // whether all lanes have come that live and that the block's first instruction waits for
+    static bool IsReady(KernelCode code, Warp* warp, int position, uint mask)
+    {
+        int members = code.Blocks[position].Members;
+        return members < 0 || (((uint*)(warp->Registers + members))[System.Numerics.BitOperations.TrailingZeroCount(mask)] & warp->Live & ~mask) == 0;
     }
 
     static void Remove(Warp* warp, int fragment)
@@ -135,13 +154,17 @@ internal static unsafe class WarpRunner
         return position;
     }
 
-    static void WaitAtBarrier(Warp* warp, BlockCode* block)
+    // false where the guard holds for no lane, and the barrier is passed by
+    static bool ReachBarrier(Warp* warp, BlockCode* block)
     {
-        if (warp->Mask != warp->Live)
+        uint come = Guarded(warp, block);
+        if (come == 0) return false;
+        if (come != warp->Live)
             throw new KernelFault(CudaResult.IllegalInstruction,
-                $"a barrier is reached by some lanes of a warp only (active {warp->Mask:x8} of {warp->Live:x8})", System.Numerics.BitOperations.TrailingZeroCount(warp->Mask), block->Source);
+                $"a barrier is reached by some lanes of a warp only ({come:x8} of {warp->Live:x8}): a divergent barrier", System.Numerics.BitOperations.TrailingZeroCount(come), block->Source);
         int lane = System.Numerics.BitOperations.TrailingZeroCount(warp->Mask);
-        warp->Waiting = true;
+        warp->Waiting = block->Kind == BlockEnd.Barrier;
+        warp->Arrives = block->Kind == BlockEnd.Arrive;
         warp->Vote = block->Vote;
         if (block->Vote != BarrierVote.None)
         {
@@ -150,5 +173,7 @@ internal static unsafe class WarpRunner
         }
         warp->Barrier = ((int*)(warp->Registers + block->BarrierId))[lane];
         warp->BarrierThreads = block->TargetCount < 0 ? 0 : ((int*)(warp->Registers + block->TargetCount))[lane];
+        if ((uint)warp->Barrier >= Barriers) throw new KernelFault(CudaResult.IllegalInstruction, $"a block has barriers 0 to {Barriers - 1}, not {warp->Barrier}", lane, block->Source);
+        return true;
     }
 }

@@ -45,6 +45,9 @@ internal unsafe struct WarpWatch
     /// <summary>A word for each two bytes of shared memory: which lanes accessed them since their warp last waited for its lanes.</summary>
     public uint* Lanes;
 
+    /// <summary>A byte for each byte of the lanes' local memory: 1 where it was written.</summary>
+    public byte* Local;
+
     /// <summary>Number of words of <see cref="Lanes"/>.</summary>
     public int Granules;
 

@@ -19,16 +19,19 @@ internal unsafe struct Checked : IMonitor
         else if (typeof(TSpace) == typeof(SharedSpace) || typeof(TSpace) == typeof(SharedSpace64)) SharedChecks.On(warp, i, pointers, warp->Mask, bytes, access);
         else if (typeof(TSpace) == typeof(GenericSpace))
         {
-            uint shared = 0, global = 0;
+            uint shared = 0, global = 0, local = 0;
             for (uint mask = warp->Mask; mask != 0; mask &= mask - 1)
             {
                 int lane = BitOperations.TrailingZeroCount(mask);
                 if ((ulong)(pointers[lane] - warp->Shared) < warp->SharedBytes) shared |= 1u << lane;
                 else if ((ulong)(pointers[lane] - warp->Memory) < warp->MemoryBytes) global |= 1u << lane;
+                else local |= 1u << lane;
             }
             if (global != 0) GlobalChecks.On(warp, i, pointers, global, bytes, access);
             if (shared != 0) SharedChecks.On(warp, i, pointers, shared, bytes, access);
+            if (local != 0) LocalChecks.On(warp, i, pointers, local, bytes, access);
         }
+        else if (typeof(TSpace) == typeof(LocalSpace)) LocalChecks.On(warp, i, pointers, warp->Mask, bytes, access);
     }
 
     public static void Commit(Warp* warp, Instruction* i) => warp->Watch->Group++;

@@ -15,11 +15,17 @@ public sealed class PtxModule
     /// <summary>Kernels by name.</summary>
     public Dictionary<string, PtxKernel> Kernels { get; } = [];
 
+    /// <summary>Functions that kernels call, by name.</summary>
+    public Dictionary<string, PtxKernel> Functions { get; } = [];
+
+    /// <summary>Shared variables of the module with their sizes, which kernels and functions name.</summary>
+    public Dictionary<string, PtxVariable> Shared { get; } = [];
+
     /// <summary>Variables in global and constant memory.</summary>
     public Dictionary<string, PtxVariable> Globals { get; } = [];
 }
 
-/// <summary>A kernel: an entry point with its registers, its memory and its instructions.</summary>
+/// <summary>A kernel, or a function that kernels call: its registers, its memory and its instructions.</summary>
 public sealed class PtxKernel(string name)
 {
     /// <summary>Name, as compiled.</summary>
@@ -27,6 +33,9 @@ public sealed class PtxKernel(string name)
 
     /// <summary>Parameters in order, laid out as a structure of the C ABI.</summary>
     public List<PtxVariable> Parameters { get; } = [];
+
+    /// <summary>What a function returns; empty for a kernel.</summary>
+    public List<PtxVariable> Returns { get; } = [];
 
     /// <summary>Bytes of all parameters.</summary>
     public int ParameterBytes { get; internal set; }
@@ -43,7 +52,7 @@ public sealed class PtxKernel(string name)
     /// <summary>Names of <c>extern __shared__</c> arrays, which all start where static shared memory ends.</summary>
     public HashSet<string> DynamicShared { get; } = [];
 
-    /// <summary>Variables in local memory (spills, indexed arrays).</summary>
+    /// <summary>Variables in local memory (spills, indexed arrays, what is passed to functions).</summary>
     public Dictionary<string, PtxVariable> Local { get; } = [];
 
     /// <summary>Bytes of local memory a thread.</summary>
@@ -177,6 +186,13 @@ public sealed record PtxVectorOperand(PtxOperand[] Elements) : PtxOperand
 {
     /// <inheritdoc/>
     public override string ToString() => $"{{{string.Join(", ", (object[])Elements)}}}";
+}
+
+/// <summary>The arguments or results of a call.</summary>
+public sealed record PtxListOperand(PtxOperand[] Elements) : PtxOperand
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"({string.Join(", ", (object[])Elements)})";
 }
 
 /// <summary>Facts about PTX types.</summary>

@@ -11,6 +11,7 @@ public sealed partial class PtxParser
         const int MaxRegisters = 1 << 20;
 
         readonly List<Dictionary<string, PtxRegister>> scopes = [[]];
+        readonly List<Dictionary<string, string>> passed = [[]];
         PtxLocation location;
         int scopeCount;
 
@@ -23,17 +24,24 @@ public sealed partial class PtxParser
                 {
                     parser.at++;
                     scopes.Add([]);
+                    passed.Add([]);
                     scopeCount++;
                 }
                 else if (token.Is('}'))
                 {
                     parser.at++;
                     scopes.RemoveAt(scopes.Count - 1);
+                    passed.RemoveAt(passed.Count - 1);
                     if (scopes.Count == 0) return;
                 }
                 else if (token.Is(';')) parser.at++;
                 else if (token.Kind == PtxTokenKind.Word && parser.tokens[parser.at + 1].Is(':'))
                 {
+                    if (parser.tokens[Math.Min(parser.at + 2, parser.tokens.Count - 1)].Text == ".callprototype")
+                    {
+                        while (!parser.Now.Is(';')) parser.Take();
+                        continue;
+                    }
                     if (!kernel.Labels.TryAdd(token.Text, kernel.Instructions.Count)) throw parser.Unexpected("a label of its own");
                     parser.at += 2;
                     if (parser.Now.Text == ".branchtargets") BranchTargets(token.Text);
@@ -73,6 +81,15 @@ public sealed partial class PtxParser
                     variable = parser.Variable(ref local);
                     kernel.LocalBytes = local;
                     if (!kernel.Local.TryAdd(variable.Name, variable)) throw parser.Unexpected($"one variable {variable.Name} before this");
+                    break;
+                case ".param":
+                    // what is passed to a function, in a scope of its own around the call
+                    local = kernel.LocalBytes;
+                    variable = parser.Variable(ref local);
+                    kernel.LocalBytes = local;
+                    variable = variable with { Name = $"{variable.Name}#{kernel.Name}{kernel.Local.Count}" };
+                    passed[^1][variable.Name[..variable.Name.IndexOf('#', StringComparison.Ordinal)]] = variable.Name;
+                    kernel.Local.Add(variable.Name, variable);
                     break;
                 case ".loc": Location(); break;
                 case ".pragma": parser.at++; parser.Expect(";"); break;
@@ -163,6 +180,7 @@ public sealed partial class PtxParser
             var token = parser.Now;
             if (token.Is('{')) return Vector();
             if (token.Is('[')) return Address();
+            if (token.Is('(')) return List();
             if (token.Kind == PtxTokenKind.Number || token.Is('-')) return parser.Literal();
             bool negated = token.Is('!');
             if (negated) parser.at++;
@@ -170,9 +188,9 @@ public sealed partial class PtxParser
             if (Find(name) is not { } register)
             {
                 if (name.StartsWith('%') || name == "WARP_SZ") return new PtxSpecialOperand(name);
-                if (!parser.Now.Is('+')) return new PtxSymbolOperand(name);
+                if (!parser.Now.Is('+')) return new PtxSymbolOperand(Renamed(name));
                 parser.at++;
-                return new PtxAddressOperand(null, name, (long)parser.Literal().Bits);
+                return new PtxAddressOperand(null, Renamed(name), (long)parser.Literal().Bits);
             }
             if (!parser.Now.Is('|')) return new PtxRegisterOperand(register, negated);
             parser.at++;
@@ -193,6 +211,21 @@ public sealed partial class PtxParser
             return new PtxVectorOperand([.. elements]);
         }
 
+        // (name, name): arguments or results of a call
+        PtxListOperand List()
+        {
+            parser.at++;
+            var elements = new List<PtxOperand>();
+            while (!parser.Now.Is(')'))
+            {
+                if (parser.Now.Is('(') || parser.Now.Is('{')) throw parser.Unexpected("an argument");
+                elements.Add(Operand());
+                if (parser.Now.Is(',')) parser.at++;
+            }
+            parser.at++;
+            return new PtxListOperand([.. elements]);
+        }
+
         // [register], [symbol], [register+offset], [register+-offset]
         PtxAddressOperand Address()
         {
@@ -206,7 +239,14 @@ public sealed partial class PtxParser
                 offset = (long)parser.Literal().Bits;
             }
             parser.Expect("]");
-            return new PtxAddressOperand(register, register is null ? name : null, offset);
+            return new PtxAddressOperand(register, register is null ? Renamed(name) : null, offset);
+        }
+
+        string Renamed(string name)
+        {
+            for (int i = passed.Count - 1; i >= 0; i--)
+                if (passed[i].TryGetValue(name, out string? unique)) return unique;
+            return name;
         }
 
         PtxRegister? Find(string name)

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace CommonCanvas.Emulator.Ptx;
 
 /// <summary>
-/// Reads the PTX that NVRTC emits (ISA 7.x and 8.x): modules of kernels and variables. Functions other than kernels are
-/// refused where a kernel calls them, as everything else that is not known.
+/// Reads the PTX that NVRTC emits (ISA 7.x and 8.x): modules of kernels, functions and variables. Functions are put in where
+/// kernels call them: <see cref="PtxInliner"/>.
 /// </summary>
 public sealed partial class PtxParser
 {
@@ -43,7 +43,7 @@ public sealed partial class PtxParser
                 case ".section": SkipBraces(); break;
                 case ".visible" or ".weak" or ".extern" or ".common": at++; break;
                 case ".entry": Entry(); break;
-                case ".func": SkipFunction(); break;
+                case ".func": Function(); break;
                 case ".global" or ".const":
                     at++;
                     var variable = Variable(ref globalBytes);
@@ -52,12 +52,19 @@ public sealed partial class PtxParser
                 case ".shared":
                     at++;
                     int unused = 0;
-                    externShared.Add(Variable(ref unused).Name);
+                    var shared = Variable(ref unused);
+                    if (shared.Bytes == 0) externShared.Add(shared.Name);
+                    else module.Shared[shared.Name] = shared;
                     break;
                 default: throw Unexpected("a directive");
             }
         }
-        foreach (var kernel in module.Kernels.Values) kernel.DynamicShared.UnionWith(externShared);
+        foreach (var kernel in module.Kernels.Values)
+        {
+            PtxInliner.Expand(module, kernel);
+            kernel.DynamicShared.UnionWith(externShared);
+            PtxInliner.PlaceShared(module, kernel);
+        }
         return module;
     }
 
@@ -76,16 +83,9 @@ public sealed partial class PtxParser
         var kernel = new PtxKernel(Word());
         if (Now.Is('('))
         {
-            at++;
-            while (!Now.Is(')'))
-            {
-                Expect(".param");
-                int bytes = kernel.ParameterBytes;
-                kernel.Parameters.Add(Declaration(ref bytes));
-                kernel.ParameterBytes = bytes;
-                if (Now.Is(',')) at++;
-            }
-            at++;
+            int bytes = 0;
+            kernel.Parameters.AddRange(Parameters(ref bytes));
+            kernel.ParameterBytes = bytes;
         }
         while (!Now.Is('{'))
         {
@@ -104,11 +104,35 @@ public sealed partial class PtxParser
         if (!module.Kernels.TryAdd(kernel.Name, kernel)) throw Unexpected($"one kernel {kernel.Name}");
     }
 
-    void SkipFunction()
+    // .func [(.param result)] name [(.param, ...)] [.noreturn] { ... } or ;
+    void Function()
     {
+        at++;
+        int unused = 0;
+        var returns = Now.Is('(') ? Parameters(ref unused) : [];
+        var function = new PtxKernel(Word());
+        function.Returns.AddRange(returns);
+        if (Now.Is('(')) function.Parameters.AddRange(Parameters(ref unused));
         while (!Now.Is('{') && !Now.Is(';')) { RequireMore(); at++; }
-        if (Now.Is(';')) at++;
-        else SkipBraces();
+        at++;
+        if (tokens[at - 1].Is(';')) return;
+        new Body(this, function).Parse();
+        if (!module.Functions.TryAdd(function.Name, function)) throw Unexpected($"one function {function.Name}");
+    }
+
+    // (.param .type name, ...)
+    List<PtxVariable> Parameters(ref int bytes)
+    {
+        var parameters = new List<PtxVariable>();
+        at++;
+        while (!Now.Is(')'))
+        {
+            Expect(".param");
+            parameters.Add(Declaration(ref bytes));
+            if (Now.Is(',')) at++;
+        }
+        at++;
+        return parameters;
     }
 
     // a declaration with an optional initial value, closed by a semicolon

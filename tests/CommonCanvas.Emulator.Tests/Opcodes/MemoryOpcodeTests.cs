@@ -153,7 +153,7 @@ public class MemoryOpcodeTests
         {
             for (int e = 0; e < form.Count; e++)
                 text.AppendLine(form.Letter switch { 'q' => $"mov.u64 %q{4 + e}, %q{e};", 'w' => $"cvt.u32.u64 %w{4 + e}, %q{e};", _ => $"cvt.u16.u64 %h{4 + e}, %q{e};" });
-            text.AppendLine($"{form.Opcode} {address}, {operand};");
+            text.AppendLine($"{form.Opcode} {address}, {operand};\nbar.warp.sync -1;");
             string read = form.Address == 'S' ? $"{name}" : "%rd6";
             for (int word = 0; word < 4; word++) text.AppendLine($"ld{words}.u64 %rd7, [{read}+{8 * word}];\nst.global.u64 [%rd5+{8 * word}], %rd7;");
         }
