@@ -15,6 +15,9 @@ namespace CommonCanvas.Trainer.Commands;
 /// <summary><c>profile</c>: times a training step on random inputs.</summary>
 public sealed class ProfileCommand
 {
+    /// <summary>The first step loads and takes what the second one records.</summary>
+    const int StepsUntilReplayed = 2;
+
     static readonly JsonSerializerOptions json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     readonly Option<string> shape = Options.Word("--shape", "Size of the U-Net.", "small", "tiny", "small", "sd2");
@@ -25,6 +28,7 @@ public sealed class ProfileCommand
     readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "fp16", "bf16");
     readonly Option<string?> gpu = new("--gpu") { Description = $"With --device emulator: predict what a step takes on this GPU ({string.Join(", ", GpuLimits.All.Select(limits => limits.Key))}) from some blocks of each launch." };
     readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run, the first and the last among them.", 4, 2, 1024);
+    readonly Option<string> graphs = Options.Word("--graphs", "With --json on a GPU: auto replays the step as a graph, as training does; off launches kernels one by one.", "auto", "auto", "off");
     readonly Option<bool> forwardOnly = new("--forward-only") { Description = "Leave out backward and AdamW." };
     readonly Option<bool> asJson = new("--json") { Description = "Print one line of JSON instead of tables." };
     readonly Option<int> ranks = Options.Whole("--ranks", "With --gpu: devices that share the update of the weights; what they send to each other is left out.", 1, 1, 256);
@@ -34,7 +38,7 @@ public sealed class ProfileCommand
     public ProfileCommand(Runner runner)
     {
         this.runner = runner;
-        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, forwardOnly, asJson, gpu, sample, ranks };
+        Command = new Command("profile", "Time a training step of the U-Net on random inputs.") { shape, latent, batch, steps, warmup, precision, graphs, forwardOnly, asJson, gpu, sample, ranks };
         runner.Bind(Command, Run);
     }
 
@@ -59,7 +63,8 @@ public sealed class ProfileCommand
         int size = parsed.GetValue(batch);
         var timed = onlyJson ? null : new TimedOps(device);
         using var step = new ProfiledStep((IOps?)timed ?? device, Shape(parsed.GetValue(shape)!), type, parsed.GetValue(latent), size, forward);
-        for (int i = 0; i < parsed.GetValue(warmup); i++)
+        bool recorded = parsed.GetValue(graphs) == "auto" && step.Record(runner.Console.Note);
+        for (int i = 0; i < Math.Max(parsed.GetValue(warmup), recorded ? StepsUntilReplayed : 0); i++)
         {
             cancellation.ThrowIfCancellationRequested();
             step.Run();
@@ -84,6 +89,7 @@ public sealed class ProfileCommand
             ["dtype"] = parsed.GetValue(precision),
             ["forward_only"] = forward,
             ["threads"] = threads,
+            ["graphs"] = recorded,
             ["step_s"] = Math.Round(median, 4),
             ["min_s"] = Math.Round(times[0], 4),
             ["images_per_s"] = Math.Round(size / median, 3),

@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
+using CommonCanvas.Training;
 
 namespace CommonCanvas.Trainer.Profiling;
 
 /// <summary>
 /// The training step that <c>profile</c> times: the U-Net's forward, mean squared error, backward and AdamW on fresh
-/// random inputs, or the forward alone.
+/// random inputs, or the forward alone. On a GPU forward and backward are recorded and replayed, as training does it.
 /// </summary>
 public sealed class ProfiledStep : IDisposable
 {
@@ -15,10 +16,10 @@ public sealed class ProfiledStep : IDisposable
 
     readonly IOps ops;
     readonly UNet unet;
-    readonly int latent, batch, owned;
+    readonly int batch, owned;
     readonly bool forwardOnly;
-    readonly DType type;
-    Tensor moment1, moment2, scale, losses, weights;
+    readonly RecordedWork work;
+    Tensor sample, noise, text, timesteps, moment1, moment2, scale, losses, weights;
     int step;
 
     /// <summary>Builds a U-Net with random weights.</summary>
@@ -32,12 +33,17 @@ public sealed class ProfiledStep : IDisposable
     /// <param name="ranks">Devices that share the update, each its part of the parameters; what they send is left out.</param>
     public ProfiledStep(IOps ops, UNetConfig config, DType type, int latent, int batch, bool forwardOnly, bool valuesMatter = true, int ranks = 1)
     {
-        (this.ops, this.type, this.latent, this.batch, this.forwardOnly) = (ops, type, latent, batch, forwardOnly);
+        (this.ops, this.batch, this.forwardOnly) = (ops, batch, forwardOnly);
         unet = new UNet(config, ops, type, training: !forwardOnly);
         if (valuesMatter) unet.Parameters.Initialize(17);
         losses = ops.Arena.Rent(DType.F32, batch);
         weights = ops.Arena.Rent(DType.F32, batch);
         ops.Fill(1, weights);
+        sample = ops.Arena.Rent(type, batch, latent, latent, config.InChannels);
+        noise = ops.Arena.Rent(type, batch, latent, latent, config.OutChannels);
+        text = ops.Arena.Rent(type, batch, TextTokens, config.CrossAttentionDim);
+        timesteps = ops.Arena.Rent(DType.F32, batch);
+        work = new RecordedWork(ops, (_, scale) => Compute(scale));
         if (forwardOnly) return;
         owned = unet.Parameters.Master[0] / ranks;
         moment1 = ops.Arena.Rent(DType.F32, owned);
@@ -59,12 +65,6 @@ public sealed class ProfiledStep : IDisposable
     public double Run()
     {
         step++;
-        var arena = ops.Arena;
-        int channels = unet.Config.InChannels;
-        var sample = arena.Rent(type, batch, latent, latent, channels);
-        var noise = arena.Rent(type, batch, latent, latent, unet.Config.OutChannels);
-        var text = arena.Rent(type, batch, TextTokens, unet.Config.CrossAttentionDim);
-        var timesteps = arena.Rent(DType.F32, batch);
         var keys = new RandomKey[batch];
         void Normal(RandomPurpose purpose, Tensor tensor)
         {
@@ -81,15 +81,9 @@ public sealed class ProfiledStep : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         ops.BeginStep();
-        var output = unet.Forward(sample, timesteps, text);
-        ops.MseForward(output, noise, weights, losses);
+        work.Run(batch, 1f / batch);
         if (!forwardOnly)
         {
-            unet.Parameters.ZeroGradients();
-            var slope = arena.RentLike(output);
-            ops.MseBackward(output, noise, weights, 1f / batch, slope);
-            unet.Backward(slope);
-            arena.Release(slope);
             var parameters = unet.Parameters;
             using var update = ops.Range("update");
             ops.AdamW(parameters.Master.Slice(0, owned), parameters.Gradient.Slice(0, owned), moment1, moment2, scale,
@@ -99,17 +93,37 @@ public sealed class ProfiledStep : IDisposable
         ops.EndStep();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-        foreach (var tensor in (ReadOnlySpan<Tensor>)[output, sample, noise, text, timesteps]) arena.Release(tensor);
         var values = new float[batch];
         ops.Download<float>(losses, values);
         Loss = values.Average();
         return seconds;
     }
 
+    /// <summary>Records from now on, where the device can: the second step is recorded and replayed, as are those after it.</summary>
+    /// <param name="note">Told why recording is given up.</param>
+    /// <returns>Whether it can.</returns>
+    public bool Record(Action<string> note) => work.Enable(note);
+
+    void Compute(float scale)
+    {
+        var output = unet.Forward(sample, timesteps, text);
+        ops.MseForward(output, noise, weights, losses);
+        if (!forwardOnly)
+        {
+            unet.Parameters.ZeroGradients();
+            var slope = ops.Arena.RentLike(output);
+            ops.MseBackward(output, noise, weights, scale, slope);
+            unet.Backward(slope);
+            ops.Arena.Release(slope);
+        }
+        ops.Arena.Release(output);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in (ReadOnlySpan<Tensor>)[moment1, moment2, scale, losses, weights]) ops.Arena.Release(tensor);
+        work.Dispose();
+        foreach (var tensor in (ReadOnlySpan<Tensor>)[sample, noise, text, timesteps, moment1, moment2, scale, losses, weights]) ops.Arena.Release(tensor);
         unet.Dispose();
     }
 }

@@ -3,7 +3,7 @@ using CommonCanvas.Cuda;
 namespace CommonCanvas.Cuda.Tests;
 
 /// <summary>
-/// Machine code stays within what the heads of the kernel files say. Compiles for sm_80;
+/// Machine code stays within what the heads of the kernel files say. Compiles for sm_80 and, where there is a GPU, for that;
 /// <c>COMMONCANVAS_ALL_ARCHITECTURES=1</c> adds the others from sm_70 to sm_90.
 /// </summary>
 [Trait("Category", "Kernels")]
@@ -13,7 +13,7 @@ public class KernelBudgetTests
     const int ReservedBytes = 1024;
 
     static readonly int[] Architectures =
-        Environment.GetEnvironmentVariable("COMMONCANVAS_ALL_ARCHITECTURES") == "1" ? [70, 75, 80, 86, 89, 90] : [80];
+        [.. (Environment.GetEnvironmentVariable("COMMONCANVAS_ALL_ARCHITECTURES") == "1" ? (int[])[70, 75, 80, 86, 89, 90] : [80]).Concat(Installed()).Distinct()];
 
     public static TheoryData<string, string, int> Programs
     {
@@ -58,6 +58,22 @@ public class KernelBudgetTests
     {
         var made = KernelImages.Storages.SelectMany(storage => KernelImages.Of(file, storage, 80).Keys).ToHashSet(StringComparer.Ordinal);
         Assert.Equal("", string.Join(' ', KernelHead.Of(file).Kernels.Keys.Where(name => !made.Contains(name))));
+    }
+
+    // That of the first GPU, where there is one.
+    static int[] Installed()
+    {
+        try
+        {
+            var api = new CudaApi(InstalledDriver.Load().Driver);
+            if (api.DeviceCount == 0) return [];
+            using var device = new CudaDevice(api, 0);
+            return [device.ComputeCapability];
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException)
+        {
+            return []; // no driver, or one that does not start: a machine without a GPU
+        }
     }
 
     // F16 as the head says; BF16 came to the matrix units with sm_80; a kernel left for fp32 would be no product of 16 bits.

@@ -55,7 +55,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     public void Seek(long step) => batches.Seek(step);
 
     /// <inheritdoc/>
-    public void Record(Action<string> note) => work.Enable(note);
+    public void Record(Action<string> note) => _ = work.Enable(note);
 
     /// <inheritdoc/>
     public void Run(long step, float lossScale, Tensor losses)

@@ -10,7 +10,7 @@ namespace CommonCanvas.Training;
 /// </summary>
 /// <param name="ops">The device.</param>
 /// <param name="work">Does the work for a number of samples and a factor of the gradient. It copies nothing from or to the host.</param>
-sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposable
+public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposable
 {
     sealed class Entry
     {
@@ -24,11 +24,13 @@ sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposable
 
     /// <summary>Records from now on, where the device can.</summary>
     /// <param name="note">Told why recording is given up.</param>
-    public void Enable(Action<string> note)
+    /// <returns>Whether it can.</returns>
+    public bool Enable(Action<string> note)
     {
-        if (!ops.Records) return;
+        if (!ops.Records) return false;
         this.note = note;
         pool ??= new ArenaPool(ops.Arena);
+        return true;
     }
 
     /// <summary>

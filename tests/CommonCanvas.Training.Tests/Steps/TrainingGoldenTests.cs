@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CommonCanvas.Cuda;
 using CommonCanvas.Emulator;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
@@ -40,6 +41,23 @@ public class TrainingGoldenTests
     [Trait("Category", "Kernels")]
     [MemberData(nameof(Cases))]
     public void Steps_in_fp16_on_the_emulated_GPU_agree_with_the_reference(string name) => AgreeOnEmulator(name, DType.F16);
+
+    [Theory]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
+    [MemberData(nameof(Cases))]
+    public void Steps_on_a_GPU_agree_with_the_reference(string name) => AgreeOnGpu(name, DType.F32);
+
+    [Theory]
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
+    [MemberData(nameof(Cases))]
+    public void Steps_in_fp16_on_a_GPU_agree_with_the_reference(string name) => AgreeOnGpu(name, DType.F16);
+
+    static void AgreeOnGpu(string name, DType type)
+    {
+        Assert.SkipWhen(GpuDevices.NoCuda is not null, GpuDevices.NoCuda ?? "");
+        using var gpu = CudaOps.Open(InstalledDriver.Load().Driver);
+        Agree(name, gpu, type);
+    }
 
     static void AgreeOnEmulator(string name, DType type)
     {

@@ -15,9 +15,10 @@ public sealed class ProfileCommandTests
         Assert.Equal(ExitCode.Done, code);
         using var json = JsonDocument.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
         Assert.Equal(
-            ["peer", "shape", "parameters", "latent", "batch", "dtype", "forward_only", "threads", "step_s", "min_s", "images_per_s", "peak_rss_mib", "loss"],
+            ["peer", "shape", "parameters", "latent", "batch", "dtype", "forward_only", "threads", "graphs", "step_s", "min_s", "images_per_s", "peak_rss_mib", "loss"],
             json.RootElement.EnumerateObject().Select(p => p.Name));
         Assert.Equal(forwardOnly, json.RootElement.GetProperty("forward_only").GetBoolean());
+        Assert.False(json.RootElement.GetProperty("graphs").GetBoolean());
         Assert.InRange(json.RootElement.GetProperty("loss").GetDouble(), 0.5, 5);
     }
 
