@@ -4,16 +4,19 @@ namespace CommonCanvas.Emulator.Execution;
 
 /// <summary>What the checks know about device memory during a launch.</summary>
 /// <param name="shadow">A byte for each byte of device memory: see <see cref="ByteState"/>.</param>
-/// <param name="owners">A word for each two bytes: who accessed them in this launch.</param>
-/// <param name="launch">Number of the launch, 1 to 255.</param>
+/// <param name="owners">A word for each two bytes: who accessed them last.</param>
+/// <param name="firstOwner">The number that stands there for the launch's first block; earlier launches have lower ones.</param>
+/// <param name="manyOwners">The number that stands there for several blocks of the launch.</param>
 /// <param name="races">Whether accesses of different blocks are compared.</param>
-internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, int launch, bool races)
+internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, uint firstOwner, uint manyOwners, bool races)
 {
     public byte* Shadow { get; } = shadow;
 
     public uint* Owners { get; } = owners;
 
-    public int Launch { get; } = launch;
+    public uint FirstOwner { get; } = firstOwner;
+
+    public uint ManyOwners { get; } = manyOwners;
 
     public bool Races { get; } = races;
 }

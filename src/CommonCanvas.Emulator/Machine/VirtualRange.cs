@@ -6,7 +6,7 @@ namespace CommonCanvas.Emulator.Machine;
 /// <summary>A large range of host addresses whose pages the system provides, zeroed, when they are first touched.</summary>
 internal sealed unsafe partial class VirtualRange : IDisposable
 {
-    const int ReadWrite = 3, PrivateAnonymous = 0x22, NoReserve = 0x4000, PrivateAnonymousMac = 0x1002, DontNeed = 4;
+    const int ReadWrite = 3, PrivateAnonymous = 0x22, NoReserve = 0x4000, PrivateAnonymousMac = 0x1002, DontNeed = 4, HugePage = 14;
     const uint Commit = 0x1000, Reserve = 0x2000, Release = 0x8000, PageReadWrite = 4;
 
     byte* start;
@@ -21,6 +21,8 @@ internal sealed unsafe partial class VirtualRange : IDisposable
         if (address is 0 or -1)
             throw new DriverError(CudaResult.OutOfMemory, $"the system refuses {bytes} bytes of address space for an emulated device; give it less memory, or allow overcommit (vm.overcommit_memory)");
         start = (byte*)address;
+        // what is touched is touched densely: fewer, larger pages where the system has them
+        if (OperatingSystem.IsLinux()) _ = Advise(address, (nuint)bytes, HugePage);
     }
 
     /// <summary>First byte.</summary>

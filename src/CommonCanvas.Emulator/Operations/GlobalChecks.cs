@@ -9,14 +9,13 @@ namespace CommonCanvas.Emulator.Operations;
 
 /// <summary>
 /// Checks of device memory. A byte of shadow says whether a byte is allocated and written; a word for each two bytes says which
-/// block accessed them in this launch: its number in 22 bits, how in 2, the launch in 8. Blocks run on several threads, so
-/// entries are only ever stored for the bytes that the access itself has.
+/// block accessed them last, by a number in 30 bits that no block of another launch has, and how in 2. Blocks run on several
+/// threads, so entries are only ever stored for the bytes that the access itself has.
 /// </summary>
 internal static unsafe class GlobalChecks
 {
-    const int Granule = 2, KindShift = 22, LaunchShift = 24;
-    const uint BlockMask = (1u << KindShift) - 1, ReadByOne = 0, ReadByMany = 1u << KindShift, WrittenBy = 2u << KindShift, ChangedBy = 3u << KindShift;
-    const uint Launch = 255u << LaunchShift, Kind = 3u << KindShift;
+    const int Granule = 2, KindShift = 30;
+    const uint Owner = (1u << KindShift) - 1, ReadByOne = 0, ReadByMany = 1u << KindShift, WrittenBy = 2u << KindShift, ChangedBy = 3u << KindShift, Kind = 3u << KindShift;
 
     /// <summary>Checks an access of each lane in <paramref name="lanes"/>.</summary>
     public static void On(Warp* warp, Instruction* i, byte** pointers, uint lanes, int bytes, Access access)
@@ -59,12 +58,12 @@ internal static unsafe class GlobalChecks
     static void Own(Warp* warp, Instruction* i, long offset, int bytes, int laneBytes, Access access, int lane)
     {
         uint* at = warp->Watch->Memory.Owners + offset / Granule;
-        uint launch = (uint)warp->Watch->Memory.Launch << LaunchShift, me = launch | (warp->Watch->Block & BlockMask);
+        uint first = warp->Watch->Memory.FirstOwner, me = first + warp->Watch->Block, many = warp->Watch->Memory.ManyOwners;
         int granules = Math.Max(1, bytes / Granule);
         for (int done = 0; done < granules; done += Entries.Count)
         {
             var entries = Vector256.Load(at + done);
-            var now = Next(entries, access, me, launch, out var bad);
+            var now = Next(entries, access, me, first, many, out var bad);
             int count = Math.Min(granules - done, Entries.Count);
             if (count < Entries.Count) bad &= Vector256.LessThan(Entries.Indices, Vector256.Create((uint)count));
             if (bad != Entries.Zero)
@@ -81,11 +80,11 @@ internal static unsafe class GlobalChecks
 
     /// <summary>The entries after the access; all ones in <paramref name="bad"/> where another block's access forbids it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Entries Next(Entries entries, Access access, uint me, uint launch, out Entries bad)
+    static Entries Next(Entries entries, Access access, uint me, uint first, uint many, out Entries bad)
     {
-        var fresh = ~Vector256.Equals(entries & Vector256.Create(Launch), Vector256.Create(launch));
+        var owner = entries & Vector256.Create(Owner);
         var kind = entries & Vector256.Create(Kind);
-        var mine = Vector256.Equals(entries & Vector256.Create(Launch | BlockMask), Vector256.Create(me)) & ~Vector256.Equals(kind, Vector256.Create(ReadByMany));
+        Entries fresh = Vector256.LessThan(owner, Vector256.Create(first)), mine = Vector256.Equals(owner, Vector256.Create(me));
         switch (access)
         {
             case Access.Write:
@@ -94,11 +93,11 @@ internal static unsafe class GlobalChecks
             case Access.Atomic:
                 var changed = Vector256.Equals(kind, Vector256.Create(ChangedBy));
                 bad = ~(fresh | mine | changed);
-                return Vector256.ConditionalSelect(changed & ~fresh & ~mine, Vector256.Create(launch | ChangedBy | BlockMask), Vector256.Create(me | ChangedBy));
+                return Vector256.ConditionalSelect(changed & ~fresh & ~mine, Vector256.Create(many | ChangedBy), Vector256.Create(me | ChangedBy));
             default:
                 var read = Vector256.Equals(kind & Vector256.Create(WrittenBy), Entries.Zero);
                 bad = ~(fresh | mine | read);
-                var known = Vector256.ConditionalSelect(mine, entries, Vector256.Create(launch | ReadByMany));
+                var known = Vector256.ConditionalSelect(mine, entries, Vector256.Create(many | ReadByMany));
                 return Vector256.ConditionalSelect(fresh, Vector256.Create(me | ReadByOne), known);
         }
     }
@@ -130,7 +129,7 @@ internal static unsafe class GlobalChecks
 
     static void RefuseRace(Warp* warp, Instruction* i, long offset, int wrong, int laneBytes, int lane, Access access, uint entry)
     {
-        uint block = entry & BlockMask;
+        uint block = (entry & Owner) - warp->Watch->Memory.FirstOwner;
         string before = (entry & Kind) switch
         {
             ReadByOne => $"block {block} reads",
