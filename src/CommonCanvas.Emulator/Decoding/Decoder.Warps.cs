@@ -101,9 +101,17 @@ internal sealed unsafe partial class Decoder<TMonitor>
         };
     }
 
-    // mma.sync.aligned.shape.row.col.f32.a.b.f32 {d0..3}, {a..}, {b..}, {c0..3}
+    // mma.sync.aligned.shape.row.col.f32.a.b.f32 {d0..3}, {a..}, {b..}, {c0..3}; with f16 for d and c two registers each
     Handler MultiplyMatrix(PtxInstruction ptx, Instruction* at)
     {
+        if (ptx.Has("m8n8k4")) return MultiplySmall(ptx, at);
+        if (ptx.Parts is [_, "sync", "aligned", "m16n8k16" or "m16n8k8", "row", "col", "f16", "f16", "f16", "f16"])
+        {
+            at->Count = ptx.Has("m16n8k16") ? 2 : 1;
+            if (!Fill(ptx, at, 0, 0, 2) || !Fill(ptx, at, 1, 4, 2 * at->Count) || !Fill(ptx, at, 2, 8, at->Count) || !Fill(ptx, at, 3, 10, 2)) return null;
+            foreach (int scratch in (int[])[2, 3, 12, 13]) at->Operand[scratch] = file.Scratch(32);
+            return &SmallMatrixOps.MultiplyAddHalf;
+        }
         if (ptx.Parts is not [_, "sync", "aligned", var shape, "row", "col", "f32", var a, var b, "f32"] || a != b) return null;
         int registers = shape is "m16n8k16" || (shape is "m16n8k8" && a is "tf32") ? 2 : 1;
         Handler run = (shape, a) switch
@@ -116,6 +124,16 @@ internal sealed unsafe partial class Decoder<TMonitor>
         if (run == null || !Fill(ptx, at, 0, 0, 4) || !Fill(ptx, at, 1, 4, 2 * registers) || !Fill(ptx, at, 2, 8, registers) || !Fill(ptx, at, 3, 10, 4)) return null;
         at->Count = registers;
         return run;
+    }
+
+    // mma.sync.aligned.m8n8k4.layout.layout.d.f16.f16.c: operands of 8 registers of f32 or 4 of f16, a and b of 2
+    Handler MultiplySmall(PtxInstruction ptx, Instruction* at)
+    {
+        if (ptx.Parts is not [_, "sync", "aligned", _, "row" or "col", "row" or "col", "f16" or "f32", "f16", "f16", "f16" or "f32"]) return null;
+        bool result16 = ptx.Parts[6] == "f16", addend16 = ptx.Parts[9] == "f16";
+        at->Option = (ptx.Parts[4] == "col" ? SmallMatrixOps.ColumnsOfA : 0) | (ptx.Parts[5] == "row" ? SmallMatrixOps.RowsOfB : 0)
+            | (result16 ? SmallMatrixOps.HalfResult : 0) | (addend16 ? SmallMatrixOps.HalfAddend : 0);
+        return Fill(ptx, at, 0, 0, result16 ? 4 : 8) && Fill(ptx, at, 1, 8, 2) && Fill(ptx, at, 2, 10, 2) && Fill(ptx, at, 3, 12, addend16 ? 4 : 8) ? &SmallMatrixOps.MultiplyAdd : null;
     }
 
     // a vector operand of a given number of 32-bit registers

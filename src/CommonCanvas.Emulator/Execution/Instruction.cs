@@ -7,8 +7,8 @@ namespace CommonCanvas.Emulator.Execution;
 /// <summary>A decoded instruction: what runs it and where its operands stand in the register file.</summary>
 internal unsafe struct Instruction
 {
-    /// <summary>Most operands: a matrix instruction has 14, an access uses the last for its address.</summary>
-    public const int Operands = 16;
+    /// <summary>Most operands: a matrix instruction has 20, others at most 15 and an address.</summary>
+    public const int Operands = 20;
 
     /// <summary>Where an access keeps the register of its address.</summary>
     public const int Address = 15;

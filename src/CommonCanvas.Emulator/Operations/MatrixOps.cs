@@ -170,7 +170,7 @@ internal static unsafe class MatrixOps
     }
 
     /// <summary>A matrix instruction is the whole warp's, or, where a guard is false for all, nobody's.</summary>
-    static bool IsWhole(Warp* warp, Instruction* i)
+    internal static bool IsWhole(Warp* warp, Instruction* i)
     {
         if (warp->Mask == Warp.All) return true;
         if (warp->Mask == 0) return false;

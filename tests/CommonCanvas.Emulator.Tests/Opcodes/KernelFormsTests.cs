@@ -14,7 +14,7 @@ public class KernelFormsTests
     static readonly string[] Proven =
     [
         .. IntegerOpcodeTests.Forms.Concat(FloatOpcodeTests.Forms).Concat(DoubleOpcodeTests.Forms).Concat(HalfOpcodeTests.Forms).Concat(ConversionOpcodeTests.Forms).Concat(SelectionOpcodeTests.Forms).Select(form => form.Name),
-        .. MemoryOpcodeTests.Proven, .. AtomicOpcodeTests.Proven, .. CopyOpcodeTests.Proven, .. ControlOpcodeTests.Proven,
+        .. MemoryOpcodeTests.Proven, .. AtomicOpcodeTests.Proven, .. CopyOpcodeTests.Proven, .. MatrixOpcodeTests.Proven, .. ControlOpcodeTests.Proven,
         .. typeof(KernelFormsTests).Assembly.GetTypes().SelectMany(type => type.GetMethods()).SelectMany(method => method.GetCustomAttribute<ProvesAttribute>()?.Forms ?? []),
     ];
 
