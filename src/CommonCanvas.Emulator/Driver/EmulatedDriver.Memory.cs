@@ -62,7 +62,7 @@ public static unsafe partial class EmulatedDriver
     {
         if (bytes == 0) return null;
         byte* found = device.Memory.Find(address, (long)bytes);
-        return found != null ? found : throw new DriverError(CudaResult.InvalidValue, $"{bytes} bytes at 0x{address:x} do not lie within one allocation");
+        return found != null ? found : throw new DriverError(CudaResult.InvalidValue, $"{bytes} bytes at 0x{address:x} do not lie within one allocation{Operations.AddressMap.Elsewhere((ulong)address, device.Memory.View)}");
     }
 
     // pageable memory is read before the call returns, page-locked memory when the copy's turn comes

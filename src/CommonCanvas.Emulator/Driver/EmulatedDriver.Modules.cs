@@ -74,6 +74,7 @@ public static unsafe partial class EmulatedDriver
         var launched = Handles.Get<EmulatedFunction>(function);
         Context();
         var queue = Stream(stream);
+        if (queue.Device != launched.Device) throw new DriverError(CudaResult.InvalidHandle, $"{launched.Code.Kernel.Name} is loaded on another device than the stream's");
         launched.CheckLimits(gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes);
         var launch = new Launch(launched.Code, new Dim3((int)gridX, (int)gridY, (int)gridZ), new Dim3((int)blockX, (int)blockY, (int)blockZ),
             (int)sharedBytes, Arguments(launched, parameters, extra));

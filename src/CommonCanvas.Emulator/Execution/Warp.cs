@@ -107,6 +107,9 @@ internal unsafe struct Warp
     /// <summary>The lanes of each part.</summary>
     public fixed uint FragmentMask[Lanes];
 
+    /// <summary>Where its device's memory lies.</summary>
+    public static MemoryView View(Warp* warp) => new(warp->Memory, warp->MemoryAddress, warp->MemoryBytes);
+
     /// <summary>Sets the active lanes, as bits and as vectors.</summary>
     public static void SetMask(Warp* warp, uint mask)
     {

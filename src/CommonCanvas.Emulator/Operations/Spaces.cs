@@ -39,6 +39,10 @@ internal static class AddressMap
 
     /// <summary>The size of a window.</summary>
     public const ulong Window = 1ul << 32;
+
+    /// <summary>What a report adds where an address that is not in a device's memory is in another's.</summary>
+    public static string Elsewhere(ulong address, MemoryView memory) =>
+        address is >= Global and < Shared && address - memory.Address >= DeviceStride ? ": it is memory of another device" : "";
 }
 
 /// <summary>Device memory by its device address.</summary>
@@ -68,7 +72,7 @@ internal unsafe struct GlobalSpace : ISpace
             int lane = BitOperations.TrailingZeroCount(mask);
             ulong address = addresses[lane] + (ulong)offset;
             if (address - warp->MemoryAddress > warp->MemoryBytes - (ulong)bytes)
-                throw new KernelFault(CudaResult.IllegalAddress, $"{bytes} bytes at 0x{address:x} are not in device memory", lane, i->Source);
+                throw new KernelFault(CudaResult.IllegalAddress, $"{bytes} bytes at 0x{address:x} are not in device memory{AddressMap.Elsewhere(address, Warp.View(warp))}", lane, i->Source);
         }
     }
 }
@@ -159,7 +163,7 @@ internal unsafe struct GenericSpace : ISpace
             }
             else if (address - AddressMap.Local < AddressMap.Window) pointers[lane] = Local(warp, i, address - AddressMap.Local, bytes, lane);
             else if (address - warp->MemoryAddress <= warp->MemoryBytes - (ulong)bytes) pointers[lane] = warp->Memory + (address - warp->MemoryAddress);
-            else throw new KernelFault(CudaResult.IllegalAddress, $"{bytes} bytes at 0x{address:x} are not in device memory", lane, i->Source);
+            else throw new KernelFault(CudaResult.IllegalAddress, $"{bytes} bytes at 0x{address:x} are not in device memory{AddressMap.Elsewhere(address, Warp.View(warp))}", lane, i->Source);
         }
     }
 
