@@ -9,15 +9,6 @@ namespace CommonCanvas.Cuda;
 /// <param name="Use">What it is used for here.</param>
 public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use);
 
-/// <summary>NCCL's version; a run has one process and one device, so nothing is exchanged yet.</summary>
-[StructLayout(LayoutKind.Sequential)]
-public unsafe struct NcclTable
-{
-#pragma warning disable CS1591, IDE1006 // the names are NCCL's, and so is their documentation
-    public delegate* unmanaged<int*, int> ncclGetVersion;
-#pragma warning restore CS1591, IDE1006
-}
-
 /// <summary>Looks for the libraries that a run can do without.</summary>
 public static unsafe class OptionalLibraries
 {
@@ -30,13 +21,7 @@ public static unsafe class OptionalLibraries
         Cuda.CuDnn.VersionOf, "for convolutions where it is faster than the program's own kernels, and right");
 
     /// <summary>NCCL.</summary>
-    public static LibraryFinding Nccl() => Find<NcclTable>("NCCL",
-        OperatingSystem.IsWindows() ? ["nccl.dll"] : ["libnccl.so.2"],
-        table =>
-        {
-            int version;
-            return table.ncclGetVersion(&version) == 0 ? NcclVersion(version) : new Version(0, 0);
-        }, "not used: a run has one device");
+    public static LibraryFinding Nccl() => Find<NcclTable>("NCCL", Cuda.Nccl.Names(), Cuda.Nccl.VersionOf, "not used: a run has one device");
 
     /// <summary>110803 is 11.8.3.</summary>
     internal static Version CuBlasVersion(int number) => new(number / 10000, number % 10000 / 100, number % 100);

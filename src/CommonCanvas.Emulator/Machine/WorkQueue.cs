@@ -1,15 +1,19 @@
+using System.Collections.Concurrent;
 using CommonCanvas.Cuda;
 
 namespace CommonCanvas.Emulator.Machine;
 
 /// <summary>
 /// A stream. Its work waits until somebody waits for it, so that host code which forgets to wait finds that nothing has
-/// happened yet; then it is done in order, with what its events wait for first.
+/// happened yet; then it is done in order, with what its events wait for first. Work is added by one thread and may be done
+/// by any, one at a time.
 /// </summary>
 internal sealed class WorkQueue(EmulatedDevice device)
 {
-    readonly Queue<Action> work = [];
+    readonly ConcurrentQueue<Func<bool>> work = [];
+    readonly Lock gate = new();
     long done;
+    bool busy;
 
     /// <summary>Its device.</summary>
     public EmulatedDevice Device { get; } = device;
@@ -21,10 +25,17 @@ internal sealed class WorkQueue(EmulatedDevice device)
     public WorkGraph? Capture { get; set; }
 
     /// <summary>Whether nothing waits.</summary>
-    public bool IsIdle => work.Count == 0;
+    public bool IsIdle => work.IsEmpty;
 
     /// <summary>Adds work.</summary>
-    public void Add(Action item)
+    public void Add(Action item) => Add(() =>
+    {
+        item();
+        return true;
+    });
+
+    /// <summary>Adds work that may have to wait for other devices: it is tried until it returns true.</summary>
+    public void Add(Func<bool> item)
     {
         if (Capture is { } graph)
         {
@@ -38,18 +49,48 @@ internal sealed class WorkQueue(EmulatedDevice device)
     /// <summary>Does all its work.</summary>
     public void Drain() => DrainTo(Queued);
 
-    /// <summary>Does its next piece of work, if there is one.</summary>
-    public void DrainOne() => DrainTo(done + 1);
-
     /// <summary>Does its work up to a number of pieces.</summary>
     public void DrainTo(long count)
     {
-        if (Capture is not null) throw new DriverError(CudaResult.StreamCaptureUnsupported, "a stream that is captured cannot be waited for");
-        while (done < count && work.TryDequeue(out var item))
+        RefuseCaptured();
+        var wait = new SpinWait();
+        while (Volatile.Read(ref done) < count)
+            if (!TryDrainOne()) wait.SpinOnce();
+    }
+
+    /// <summary>Tries its next piece of work; false where there is none, it has to wait, or another thread is at it.</summary>
+    public bool DrainOne()
+    {
+        RefuseCaptured();
+        return TryDrainOne();
+    }
+
+    bool TryDrainOne()
+    {
+        if (!gate.TryEnter()) return false;
+        try
         {
-            done++;
-            item();
+            if (busy || !work.TryPeek(out var item)) return false;
+            bool finished = true; // also by what it throws
+            busy = true;
+            try { finished = item(); }
+            finally
+            {
+                busy = false;
+                if (finished)
+                {
+                    work.TryDequeue(out _);
+                    Volatile.Write(ref done, done + 1);
+                }
+            }
+            return finished;
         }
+        finally { gate.Exit(); }
+    }
+
+    void RefuseCaptured()
+    {
+        if (Capture is not null) throw new DriverError(CudaResult.StreamCaptureUnsupported, "a stream that is captured cannot be waited for");
     }
 }
 
@@ -57,7 +98,7 @@ internal sealed class WorkQueue(EmulatedDevice device)
 internal sealed class WorkGraph
 {
     /// <summary>The work.</summary>
-    public List<Action> Work { get; init; } = [];
+    public List<Func<bool>> Work { get; init; } = [];
 
     /// <summary>The stream whose capture began it.</summary>
     public required WorkQueue Origin { get; init; }
@@ -83,7 +124,7 @@ internal sealed class WorkEvent
     {
         Capture = queue.Capture;
         Time = 0;
-        queue.Add(() => Time = System.Diagnostics.Stopwatch.GetTimestamp());
+        queue.Add(() => { Time = System.Diagnostics.Stopwatch.GetTimestamp(); });
         (stream, place) = (queue, queue.Queued);
     }
 
