@@ -5,6 +5,7 @@ using CommonCanvas.Tests;
 namespace CommonCanvas.Tensors.Tests;
 
 /// <summary>What CudaOps does beside its kernels: copies, memory, threads.</summary>
+[Collection("CountedDriver")]
 [Trait("Category", "Kernels")]
 public sealed class CudaOpsTests
 {

@@ -10,7 +10,7 @@ sealed class CandidateRig : IDisposable
 {
     public CandidateRig(string folder)
     {
-        Ops = CudaOps.Open(CountedDriver.Over(LaunchClock.Over(EmulatedDriver.Create(new EmulatedDeviceOptions { MemoryBytes = 1L << 30 }))), ptxOnly: true);
+        Ops = CudaOps.Open(LaunchClock.Over(CountedDriver.Over(EmulatedDriver.Create(new EmulatedDeviceOptions { MemoryBytes = 1L << 30 }))), ptxOnly: true);
         Ops.UseLibraries(device => 
         [
             new CuBlasLtCandidates(new CuBlasLt(device, CountedCuBlasLt.Table, "emulated")),
