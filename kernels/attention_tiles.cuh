@@ -83,7 +83,7 @@ __device__ __forceinline__ void store_rows(word tile, int tile_row, const float 
 template <int Size> __device__ __forceinline__ void left_fragment(word (&a)[4], word tile, int row, int k)
 {
     int lane = threadIdx.x % 32;
-    load_matrix4(a, tile + row * RowBytes<Size> + swizzle<Size / Lanes>(lane % 16, 2 * k, lane / 16));
+    load_matrices(a, tile + row * RowBytes<Size> + swizzle<Size / Lanes>(lane % 16, 2 * k, lane / 16));
 }
 
 // sums[rows, n] += left[rows, 16] tile[n, 16 k to 16 k + 15]^T for the 8 NTiles rows n of a tile.
@@ -95,7 +95,7 @@ __device__ __forceinline__ void add_scores_part(float (&sums)[RowTiles][NTiles][
     for (int n = 0; n < NTiles; n += 2)
     {
         word b[4]; // rows 8 n to 8 n + 7 in the first two, the next 8 in the others
-        load_matrix4(b, tile + n * 8 * RowBytes<Size> + swizzle<Size / Lanes>(row, 2 * k, column));
+        load_matrices(b, tile + n * 8 * RowBytes<Size> + swizzle<Size / Lanes>(row, 2 * k, column));
 #pragma unroll
         for (int r = 0; r < RowTiles; r++)
         {
@@ -123,7 +123,7 @@ __device__ __forceinline__ void add_weighted(float (&sums)[RowTiles][Size / 8][4
         for (int column = 0; column < Size / 8; column += 2)
         {
             word b[4]; // the first 8 columns in the first two, the next 8 in the others
-            load_matrix4_transposed(b, tile + n * 8 * RowBytes<Size> + swizzle<Size / Lanes>(lane % 16, column, lane / 16));
+            load_matrices_transposed(b, tile + n * 8 * RowBytes<Size> + swizzle<Size / Lanes>(lane % 16, column, lane / 16));
 #pragma unroll
             for (int r = 0; r < RowTiles; r++)
             {

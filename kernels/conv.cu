@@ -8,32 +8,37 @@
 // LAUNCH:  as linear.cu. by_*: see divide() in gemm_operand.cuh. plane, row: pixels of y in an image and in one of its rows;
 //          for Input pixels of the class, of which rows first_row + stride i, columns first_column + stride j are the image's
 // TRAFFIC: as linear.cu; a pixel's repetitions for the taps come from L2
-// NEEDS:   ConvForward128x128: 128 threads, 248 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward256x64: 128 threads, 255 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward96x128: 128 threads, 208 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForwardUnaligned: 128 threads, 152 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForwardSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvForwardSimtUnaligned: 64 threads, 192 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvBackwardInput128x128: 128 threads, 240 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput256x64: 128 threads, 255 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput96x128: 128 threads, 208 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInputUnaligned: 128 threads, 144 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward160x160: 256 threads, 200 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward80x160: 128 threads, 200 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward96x128: 128 threads, 200 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForwardUnaligned: 128 threads, 128 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForwardSimt: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
+// NEEDS:   ConvForwardSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
+// NEEDS:   ConvBackwardInput160x160: 256 threads, 192 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput80x160: 128 threads, 192 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput96x128: 128 threads, 192 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInputUnaligned: 128 threads, 128 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInputSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvBackwardInputSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvBackwardWeight128x128: 128 threads, 224 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight96x128: 128 threads, 184 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight64x256: 128 threads, 232 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInputSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
+// NEEDS:   ConvBackwardWeight160x160: 256 threads, 200 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight80x160: 128 threads, 216 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight96x128: 128 threads, 192 registers, 43008 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeight64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 136 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 176 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeightSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardWeightSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // WRITES:  y, dX =; dWeight +=; shares =
 // ORDER:   deterministic
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  implicit GEMM: Chetlur et al., cuDNN: Efficient Primitives for Deep Learning (2014)
-// TRIED:   all four classes of a stride in one launch: tiles then mix long and short contractions
+// TRIED:   a thread that fetches pixels of one column instead of columns of one pixel for the weight's gradient: forecast for an
+//          A100 199 us for 1280 channels of 8x8, batch 16, instead of 122, for the place of every pixel has to be found;
+//          all four classes of a stride in one launch: tiles then mix long and short contractions
 #include "gemm.cuh"
 
 // Where the pixels of a class lie in the image.

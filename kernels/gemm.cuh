@@ -6,10 +6,10 @@
 #include "gemm_simt.cuh"
 
 #if defined(STORAGE_F16) || defined(STORAGE_BF16)
+typedef TensorTile<160, 160, 80, 40, 1> Tile160x160;
 typedef TensorTile<128, 128, 64, 64, 2> Tile128x128;
-typedef TensorTile<256, 64, 64, 64, 2> Tile256x64;
+typedef TensorTile<80, 160, 80, 40, 2> Tile80x160;
 typedef TensorTile<96, 128, 48, 64, 2> Tile96x128;
-typedef TensorTile<64, 256, 64, 64, 2> Tile64x256;
 typedef TensorTile<64, 64, 32, 32, 4> Tile64x64;
 typedef TensorTile<64, 64, 32, 32, 3> TileUnaligned; // its addresses need registers
 #endif

@@ -23,14 +23,19 @@ WEIGHT(Simt, ScalarTile)
 
 #else
 
+FORWARD(160x160, Tile160x160)
+{
+    FORWARD_BODY(Tile160x160, true);
+}
+
 FORWARD(128x128, Tile128x128)
 {
     FORWARD_BODY(Tile128x128, true);
 }
 
-FORWARD(256x64, Tile256x64)
+FORWARD(80x160, Tile80x160)
 {
-    FORWARD_BODY(Tile256x64, true);
+    FORWARD_BODY(Tile80x160, true);
 }
 
 FORWARD(96x128, Tile96x128)
@@ -48,14 +53,19 @@ FORWARD(Unaligned, TileUnaligned)
     FORWARD_BODY(TileUnaligned, false);
 }
 
+INPUT(160x160, Tile160x160)
+{
+    INPUT_BODY(Tile160x160, true);
+}
+
 INPUT(128x128, Tile128x128)
 {
     INPUT_BODY(Tile128x128, true);
 }
 
-INPUT(256x64, Tile256x64)
+INPUT(80x160, Tile80x160)
 {
-    INPUT_BODY(Tile256x64, true);
+    INPUT_BODY(Tile80x160, true);
 }
 
 INPUT(96x128, Tile96x128)
@@ -73,14 +83,19 @@ INPUT(Unaligned, TileUnaligned)
     INPUT_BODY(TileUnaligned, false);
 }
 
+WEIGHT(160x160, Tile160x160)
+{
+    WEIGHT_BODY(Tile160x160, true);
+}
+
 WEIGHT(128x128, Tile128x128)
 {
     WEIGHT_BODY(Tile128x128, true);
 }
 
-WEIGHT(64x256, Tile64x256)
+WEIGHT(80x160, Tile80x160)
 {
-    WEIGHT_BODY(Tile64x256, true);
+    WEIGHT_BODY(Tile80x160, true);
 }
 
 WEIGHT(96x128, Tile96x128)

@@ -11,33 +11,52 @@
 #if defined(STORAGE_F16) || defined(STORAGE_BF16)
 
 // Where a warp's 16x16 pieces of a tile lie in shared memory, for ldmatrix. Of the four 8x8 matrices of a piece, lanes 8 i to
-// 8 i + 7 give the rows of the i-th; `outer` and `inner` say which half of the rows (m or n) and of k that one is.
+// 8 i + 7 give the rows of the i-th; `outer` and `inner` say which half of the rows (m or n) and of k that one is. Of half a
+// piece, 8 rows, two matrices are read, which must be those of lanes 0 to 15.
 template <Major major, int Extent, int Depth, int Pieces> struct Fragments
 {
-    static constexpr int Columns = power_of_two_from((major == AlongK ? Depth : Extent) / Lanes);
-    static constexpr int Steps = Depth / 16;
+    static constexpr int Columns = (major == AlongK ? Depth : Extent) / Lanes;
+    static constexpr int Offsets = major == AlongK ? Depth / 16 : Pieces;
 
-    word offset[major == AlongK ? Steps : Pieces]; // the swizzle mixes the column with the line, so each column has its own
+    word offset[Offsets]; // the swizzle mixes the column with the line, so each column has its own
 
     __device__ __forceinline__ Fragments(int first, int outer, int inner)
     {
         int lane = threadIdx.x % 8;
-        if constexpr (major == AlongK)
-        {
 #pragma unroll
-            for (int step = 0; step < Steps; step++) offset[step] = swizzle<Columns>(first + outer * 8 + lane, step * 2 + inner);
-        }
-        else
+        for (int i = 0; i < Offsets; i++)
         {
-#pragma unroll
-            for (int piece = 0; piece < Pieces; piece++) offset[piece] = swizzle<Columns>(inner * 8 + lane, first / 8 + piece * 2 + outer);
+            offset[i] = major == AlongK ? swizzle<Columns>(first + outer * 8 + lane, i * 2 + inner) : swizzle<Columns>(inner * 8 + lane, first / 8 + i * 2 + outer);
+            keep(offset[i]);
         }
     }
 
-    __device__ __forceinline__ void load(word (&r)[4], word tile, int piece, int step) const
+    // All pieces of 16 of k, `r` as a takes them: 16 rows in four words.
+    template <int Step, int Piece = 0> __device__ __forceinline__ void load(word (&r)[Pieces][4], word tile) const
     {
-        if constexpr (major == AlongK) load_matrix4(r, tile + offset[step] + piece * 16 * Columns * 16);
-        else load_matrix4_transposed(r, tile + offset[piece] + step * 16 * Columns * 16);
+        read<Piece, Step>(r[Piece], tile);
+        if constexpr (Piece + 1 < Pieces) load<Step, Piece + 1>(r, tile);
+    }
+
+    // The same as b takes them: 8 rows in two words, of the last piece perhaps half.
+    template <int Step, int Piece = 0, int Eighths> __device__ __forceinline__ void load(word (&r)[Eighths][2], word tile) const
+    {
+        if constexpr (Piece * 2 + 1 < Eighths)
+        {
+            word four[4];
+            read<Piece, Step>(four, tile);
+#pragma unroll
+            for (int i = 0; i < 4; i++) r[Piece * 2 + i / 2][i % 2] = four[i];
+        }
+        else read<Piece, Step>(r[Piece * 2], tile);
+        if constexpr (Piece + 1 < Pieces) load<Step, Piece + 1>(r, tile);
+    }
+
+private:
+    template <int Piece, int Step, int Words> __device__ __forceinline__ void read(word (&r)[Words], word tile) const
+    {
+        if constexpr (major == AlongK) load_matrices<Piece * 16 * Columns * 16>(r, tile + offset[Step]);
+        else load_matrices_transposed<Step * 16 * Columns * 16>(r, tile + offset[Piece]);
     }
 };
 
@@ -45,37 +64,70 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
 {
     static constexpr int M = TileM, N = TileN, K = 32, Stages = 3, Blocks = BlocksPerMultiprocessor;
     static constexpr int WarpsM = M / WarpM, WarpsN = N / WarpN, Threads = WarpsM * WarpsN * 32;
-    static constexpr int PiecesM = WarpM / 16, PiecesN = WarpN / 16;
-    static constexpr int BytesA = power_of_two_from(M) * K * (int)sizeof(storage), BytesB = power_of_two_from(N) * K * (int)sizeof(storage), StageBytes = BytesA + BytesB;
-    static constexpr int StagingRows = WarpM % 32 == 0 ? 32 : 16, StagingStride = WarpN + 8; // numbers; 8 more than a multiple of 32 spread 4 rows over all banks
-    static_assert(Threads / 32 * StagingRows * StagingStride * 4 <= Stages * StageBytes, "the ring's memory holds the staged rows");
+    static constexpr int PiecesM = WarpM / 16, PiecesN = (WarpN + 15) / 16, EighthsN = WarpN / 8;
+    static constexpr int BytesA = M * K * (int)sizeof(storage), BytesB = N * K * (int)sizeof(storage), StageBytes = BytesA + BytesB;
+    static constexpr int StagedRows = WarpsM * 16, StagedStride = N + 8; // numbers; 8 more than a multiple of 32 spread 4 rows over all banks
+    static_assert(M % WarpM == 0 && N % WarpN == 0 && WarpM % 16 == 0 && WarpN % 8 == 0 && N % 32 == 0, "warps fill the tile, matrix instructions a warp's part");
+    static_assert(2 * StagedRows * StagedStride * 4 <= Stages * StageBytes, "the ring's memory holds two lots of staged rows");
 
-    template <bool aligned, int Columns, typename Fetch> static __device__ __forceinline__ void copy(Fetch& fetch, int k, word tile)
+    // Where a thread's copies go in a tile: the swizzle repeats every 8 lines, and after as many columns as it mixes.
+    template <Major major, typename Fetch> struct Places
     {
-        // the swizzle repeats every 8 lines
-        constexpr int Repeat = Fetch::Step % 8 == 0 ? 1 : 8 / Fetch::Step;
-        static_assert(Fetch::Step * Repeat % 8 == 0, "passes end where the swizzle repeats");
+        static constexpr int Period = major == AlongK ? 8 : SwizzleGroup<Fetch::Columns>;
+        static constexpr int Repeat = Fetch::Step % Period == 0 ? 1 : Period / Fetch::Step;
+        static constexpr int StepBytes = Fetch::Step * (major == AlongK ? Fetch::Columns : 1) * 16;
+        static_assert(Fetch::Step * Repeat % Period == 0, "passes end where the swizzle repeats");
         word first[Repeat];
-#pragma unroll
-        for (int pass = 0; pass < Repeat; pass++) first[pass] = tile + swizzle<Columns>(fetch.line + pass * Fetch::Step, fetch.column);
-        fetch.seek(k);
-        if (Fetch::Used < Columns && fetch.column >= Fetch::Used) return;
-#pragma unroll
-        for (int pass = 0; pass < Fetch::Passes; pass++)
+
+        __device__ __forceinline__ explicit Places(const Fetch& fetch)
         {
-            word to = first[pass % Repeat] + pass / Repeat * Repeat * Fetch::Step * Columns * 16;
-            if constexpr (aligned)
+#pragma unroll
+            for (int pass = 0; pass < Repeat; pass++)
             {
-                Source here = fetch.source(pass);
-                copy_async(to, here.from, here.inside);
-            }
-            else
-            {
-                Pack pack = fetch.template load<false>(pass);
-                const uint4& bits = *reinterpret_cast<const uint4*>(&pack);
-                asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" :: "r"(to), "r"(bits.x), "r"(bits.y), "r"(bits.z), "r"(bits.w) : "memory");
+                int step = pass * Fetch::Step;
+                first[pass] = swizzle<Fetch::Columns>(fetch.line + (major == AlongK ? step : 0), fetch.column + (major == AlongK ? 0 : step));
+                keep(first[pass]);
             }
         }
+    };
+
+    template <bool aligned, Major major, typename Fetch>
+    static __device__ __forceinline__ void copy(Fetch& fetch, const Places<major, Fetch>& places, int k, word tile)
+    {
+        fetch.seek(k);
+        copy_passes<aligned, 0>(fetch, places, tile);
+    }
+
+    template <bool aligned, int Pass, Major major, typename Fetch>
+    static __device__ __forceinline__ void copy_passes(const Fetch& fetch, const Places<major, Fetch>& places, word tile)
+    {
+        typedef Places<major, Fetch> Place;
+        constexpr int Offset = Pass / Place::Repeat * Place::Repeat * Place::StepBytes;
+        if (fetch.has(Pass))
+        {
+            word to = tile + places.first[Pass % Place::Repeat];
+            if constexpr (aligned)
+            {
+                Source here = fetch.source(Pass);
+                copy_async<Offset>(to, here.from, here.inside);
+            }
+            else store_shared(to + Offset, fetch.template load<false>(Pass));
+        }
+        if constexpr (Pass + 1 < Fetch::Passes) copy_passes<aligned, Pass + 1>(fetch, places, tile);
+    }
+
+    // d += the product of a tile of a and one of b, 16 of k after 16.
+    template <int Step, typename FragmentsA, typename FragmentsB>
+    static __device__ __forceinline__ void multiply(const FragmentsA& a, const FragmentsB& b, word tile, float (&d)[PiecesM][EighthsN][4])
+    {
+        word fragment_a[PiecesM][4], fragment_b[EighthsN][2];
+        a.template load<Step>(fragment_a, tile);
+        b.template load<Step>(fragment_b, tile + BytesA);
+#pragma unroll
+        for (int j = 0; j < EighthsN; j++)
+#pragma unroll
+            for (int i = 0; i < PiecesM; i++) mma16816(d[i][j], fragment_a[i], fragment_b[j]);
+        if constexpr (Step + 1 < K / 16) multiply<Step + 1>(a, b, tile, d);
     }
 
     // Hands the tile at (m, n), summed over k_begin <= k < k_end (both multiples of K; operands are zero beyond their end), to
@@ -89,27 +141,36 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
         int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         int warp_m = warp % WarpsM * WarpM, warp_n = warp / WarpsM * WarpN;
 
-        TileFetch<major_a, A, M, K, Threads> fetch_a(a, m);
-        TileFetch<major_b, B, N, K, Threads> fetch_b(b, n);
-        constexpr int ColumnsA = TileFetch<major_a, A, M, K, Threads>::Columns, ColumnsB = TileFetch<major_b, B, N, K, Threads>::Columns;
+        typedef TileFetch<major_a, A, M, K, Threads> FetchA;
+        typedef TileFetch<major_b, B, N, K, Threads> FetchB;
+        FetchA fetch_a(a, m);
+        FetchB fetch_b(b, n);
+        Places<major_a, FetchA> places_a(fetch_a);
+        Places<major_b, FetchB> places_b(fetch_b);
         Fragments<major_a, M, K, PiecesM> fragments_a(warp_m, lane / 8 % 2, lane / 16);
         Fragments<major_b, N, K, PiecesN> fragments_b(warp_n, lane / 16, lane / 8 % 2);
 
-        float d[PiecesM][PiecesN * 2][4]; // (WarpM / 16, WarpN / 8, fragment)
+        float d[PiecesM][EighthsN][4]; // (WarpM / 16, WarpN / 8, fragment)
 #pragma unroll
-        for (int i = 0; i < PiecesM; i++)
+        for (int j = 0; j < EighthsN; j++)
+        {
+            int column = n + warp_n + j * 8 + lane % 4 * 2;
+            float first = output.initial(column), second = output.initial(column + 1);
 #pragma unroll
-            for (int j = 0; j < PiecesN * 2; j++)
-#pragma unroll
-                for (int e = 0; e < 4; e++) d[i][j][e] = 0.0f;
+            for (int i = 0; i < PiecesM; i++)
+            {
+                d[i][j][0] = d[i][j][2] = first;
+                d[i][j][1] = d[i][j][3] = second;
+            }
+        }
 
         int k_next = k_begin;
         word filled = ring_address;
         auto fill = [&]() {
             if (k_next < k_end)
             {
-                copy<aligned, ColumnsA>(fetch_a, k_next, filled);
-                copy<aligned, ColumnsB>(fetch_b, k_next, filled + BytesA);
+                copy<aligned, major_a>(fetch_a, places_a, k_next, filled);
+                copy<aligned, major_b>(fetch_b, places_b, k_next, filled + BytesA);
             }
             copy_commit(); // empty at the end, so that copy_wait counts on
             k_next += K;
@@ -125,46 +186,30 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
             copy_wait<Stages - 2>();
             __syncthreads(); // every thread's part of this tile has arrived, and the tile that is filled next has been multiplied by all
             fill();
-#pragma unroll
-            for (int step = 0; step < K / 16; step++)
-            {
-                word fragment_a[PiecesM][4], fragment_b[PiecesN][4];
-#pragma unroll
-                for (int i = 0; i < PiecesM; i++) fragments_a.load(fragment_a[i], current, i, step);
-#pragma unroll
-                for (int j = 0; j < PiecesN; j++) fragments_b.load(fragment_b[j], current + BytesA, j, step);
-#pragma unroll
-                for (int j = 0; j < PiecesN * 2; j++)
-                {
-                    const word half[2] = {fragment_b[j / 2][j % 2 * 2], fragment_b[j / 2][j % 2 * 2 + 1]};
-#pragma unroll
-                    for (int i = 0; i < PiecesM; i++) mma16816(d[i][j], fragment_a[i], half);
-                }
-            }
+            multiply<0>(fragments_a, fragments_b, current, d);
             current += StageBytes;
             if (current == ring_address + Stages * StageBytes) current = ring_address;
         }
 
-        // Through shared memory, 32 rows of the warp at a time, so that memory is written in whole rows.
+        // Through shared memory, 16 rows of every warp at a time, so that memory is written in whole rows of the tile. Two
+        // lots of rows take turns, and one barrier for each is enough: what the next one overwrites has been read before it.
         copy_wait<0>();
         __syncthreads(); // every warp has read the ring for the last time
-        float* staging = reinterpret_cast<float*>(ring) + warp * StagingRows * StagingStride;
+        bool quads = output.together();
 #pragma unroll
-        for (int first = 0; first < PiecesM; first += StagingRows / 16)
+        for (int i = 0; i < PiecesM; i++)
         {
+            float* staged = reinterpret_cast<float*>(ring) + i % 2 * StagedRows * StagedStride;
+            float* to = staged + (warp % WarpsM * 16 + lane / 4) * StagedStride + warp_n + lane % 4 * 2;
 #pragma unroll
-            for (int i = 0; i < StagingRows / 16; i++)
-#pragma unroll
-                for (int j = 0; j < PiecesN * 2; j++)
-                {
-                    const float(&sums)[4] = d[first + i][j];
-                    float* to = staging + (i * 16 + lane / 4) * StagingStride + j * 8 + lane % 4 * 2;
-                    *reinterpret_cast<float2*>(to) = make_float2(sums[0], sums[1]);
-                    *reinterpret_cast<float2*>(to + 8 * StagingStride) = make_float2(sums[2], sums[3]);
-                }
-            __syncwarp(); // the rows are complete
-            output.template emit<StagingRows, WarpN, StagingStride, 32>(staging, lane, m + warp_m + first * 16, n + warp_n);
-            __syncwarp(); // all lanes have read before the next rows overwrite
+            for (int j = 0; j < EighthsN; j++)
+            {
+                *reinterpret_cast<float2*>(to + j * 8) = make_float2(d[i][j][0], d[i][j][1]);
+                *reinterpret_cast<float2*>(to + j * 8 + 8 * StagedStride) = make_float2(d[i][j][2], d[i][j][3]);
+            }
+            __syncthreads(); // the rows are complete
+            output.template emit<StagedRows, N, StagedStride, Threads, 16, WarpM>(quads, staged, m + i * 16, n);
+            __syncwarp(); // lanes whose rows are outside meet the next barrier with the others
         }
 #endif
     }

@@ -4,8 +4,10 @@
 //
 //   line(i), column(j)   whatever is expensive about a coordinate; any non-negative i and j, also outside
 //   at(line, column)     where the element is, and whether it is there; outside it counts as zero
+//   kept()               a line that is used in a loop: see keep()
 //
-// 16 bytes from a column that is a multiple of `Lanes` lie in one line and are inside or outside together wherever the launching
+// Both know which way k runs. Where it runs along the lines, a line that is outside adds only to results that nobody takes, and
+// may be any other instead. 16 bytes from a column that is a multiple of `Lanes` lie in one line and are inside or outside together wherever the launching
 // side says that an operand is aligned.
 #pragma once
 #include "types.cuh"
@@ -19,9 +21,27 @@ struct Source
     bool inside;
 };
 
+// Keeps a value that is used in a loop in a register: without, the compiler computes it anew in every turn.
+__device__ __forceinline__ void keep(word& x) { asm volatile("" : "+r"(x)); }
+__device__ __forceinline__ void keep(const storage*& x) { asm volatile("" : "+l"(x)); }
+
 // n / d for n < 2^31 by a multiplication (Granlund, Montgomery). The launching side makes `divider`: the multiplier
-// ceil(2^shift / d) in the lower half, shift = 31 + ceil(log2 d) in the upper.
-__device__ __forceinline__ int divide(int n, wide divider) { return (int)((wide)(word)n * (word)divider >> (divider >> 32)); }
+// ceil(2^(31 + shift) / d) in the lower half, shift = ceil(log2 d) in the upper.
+__device__ __forceinline__ int divide(int n, wide divider) { return (int)(__umulhi((word)n * 2, (word)divider) >> (word)(divider >> 32)); }
+
+// A line whose columns follow each other in memory.
+struct PlainLine
+{
+    const storage* from;
+    bool inside;
+
+    __device__ __forceinline__ PlainLine kept() const
+    {
+        PlainLine line = *this;
+        keep(line.from);
+        return line;
+    }
+};
 
 // A matrix, line by line.
 struct Matrix
@@ -29,12 +49,21 @@ struct Matrix
     const storage* data; // [lines, columns]
     int lines, columns;
 
-    typedef const storage* Line;
+    typedef PlainLine Line;
     typedef int Column;
 
-    __device__ __forceinline__ Line line(int i) const { return i < lines ? data + (wide)i * (word)columns : nullptr; }
-    __device__ __forceinline__ Column column(int j) const { return j < columns ? j : -1; }
-    __device__ __forceinline__ Source at(Line line, Column column) const { return {line + column, line != nullptr && column >= 0}; }
+    template <Major major> __device__ __forceinline__ Line line(int i) const
+    {
+        if constexpr (major == AlongK) return {data + (wide)min(i, lines - 1) * (word)columns, true};
+        else return {data + (wide)i * (word)columns, i < lines};
+    }
+
+    __device__ __forceinline__ Column column(int j) const { return j; }
+
+    template <Major major> __device__ __forceinline__ Source at(const Line& line, Column column) const
+    {
+        return {line.from + column, column < columns && (major == AlongK || line.inside)};
+    }
 };
 
 // An image as a convolution sees it: a line is a pixel of the result, a column is a place of the kernel (tap) and a channel of
@@ -56,6 +85,13 @@ struct Window
     {
         const storage* pixel; // of tap (0, 0), perhaps outside
         int h, w;
+
+        __device__ __forceinline__ Line kept() const
+        {
+            Line line = *this;
+            keep(line.pixel);
+            return line;
+        }
     };
 
     struct Column
@@ -64,7 +100,7 @@ struct Window
         int h, w;
     };
 
-    __device__ __forceinline__ Line line(int i) const
+    template <Major> __device__ __forceinline__ Line line(int i) const
     {
         int sample = divide(i, by_plane), rest = i - sample * plane, r = divide(rest, by_row), c = rest - r * row;
         int h = r * scale + shift_height, w = c * scale + shift_width;
@@ -79,7 +115,7 @@ struct Window
         return {(th * width + tw) * channels + channel, j < columns ? th : Outside, tw};
     }
 
-    __device__ __forceinline__ Source at(const Line& line, const Column& column) const
+    template <Major> __device__ __forceinline__ Source at(const Line& line, const Column& column) const
     {
         return {line.pixel + column.offset, (word)(line.h + column.h) < (word)height && (word)(line.w + column.w) < (word)width};
     }
@@ -95,16 +131,16 @@ struct TapWeights
     wide by_outputs, by_tap_columns;
     int tap_columns, stride, first_row, first_column;
 
-    typedef const storage* Line;
+    typedef PlainLine Line;
     typedef int Column;
 
-    __device__ __forceinline__ Line line(int i) const
+    template <Major> __device__ __forceinline__ Line line(int i) const
     {
         int tap = divide(i, by_outputs), output = i - tap * outputs, th = divide(tap, by_tap_columns), tw = tap - th * tap_columns;
         int place = (output * kernel + first_row + th * stride) * kernel + first_column + tw * stride;
-        return i < lines ? weight + (wide)place * (word)inputs : nullptr;
+        return {weight + (wide)place * (word)inputs, i < lines};
     }
 
-    __device__ __forceinline__ Column column(int j) const { return j < inputs ? j : -1; }
-    __device__ __forceinline__ Source at(Line line, Column column) const { return {line + column, line != nullptr && column >= 0}; }
+    __device__ __forceinline__ Column column(int j) const { return j; }
+    template <Major> __device__ __forceinline__ Source at(const Line& line, Column column) const { return {line.from + column, column < inputs && line.inside}; }
 };

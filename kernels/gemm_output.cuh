@@ -10,13 +10,36 @@ struct alignas(4 * sizeof(storage)) Quad
     storage element[4];
 };
 
+// Whether four elements in a row can be moved together, where the rows begin at a multiple of four.
+__device__ __forceinline__ bool in_quads(const void* row) { return ((wide)row & (sizeof(Quad) - 1)) == 0; }
+
+__device__ __forceinline__ float4 operator+(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
+
+// `Sums`: float, or float4 for four in a row.
+template <typename Sums> __device__ __forceinline__ Sums widened(const storage* from);
+
+template <> __device__ __forceinline__ float widened<float>(const storage* from) { return widen(*from); }
+
+template <> __device__ __forceinline__ float4 widened<float4>(const storage* from)
+{
+    Quad quad = *reinterpret_cast<const Quad*>(from);
+    return make_float4(widen(quad.element[0]), widen(quad.element[1]), widen(quad.element[2]), widen(quad.element[3]));
+}
+
+__device__ __forceinline__ void store_narrowed(storage* to, float sum) { *to = narrow(sum); }
+
+__device__ __forceinline__ void store_narrowed(storage* to, float4 sums)
+{
+    *reinterpret_cast<Quad*>(to) = Quad{{narrow(sums.x), narrow(sums.y), narrow(sums.z), narrow(sums.w)}};
+}
+
 // The rows of a result that are consecutive in memory.
 struct AllRows
 {
     __device__ __forceinline__ int operator()(int row) const { return row; }
 };
 
-// y = sum + bias[column] + per_sample[sample, column] + residual, each optional.
+// y = sum + per_sample[sample, column] + residual, each optional. The bias is what sums begin with.
 struct Activations
 {
     storage* y; // [rows, columns]
@@ -24,40 +47,15 @@ struct Activations
     int columns;
     wide by_sample; // rows of a sample
 
-    // Whether four in a row can be moved together.
-    __device__ __forceinline__ bool together() const
-    {
-        return columns % 4 == 0 && (((wide)y | (wide)bias | (wide)per_sample | (wide)residual) & (sizeof(Quad) - 1)) == 0;
-    }
+    __device__ __forceinline__ float initial(int column) const { return bias && column < columns ? widen(bias[column]) : 0.0f; }
+    __device__ __forceinline__ bool together() const { return columns % 4 == 0 && in_quads(y) && in_quads(per_sample) && in_quads(residual); }
 
-    __device__ __forceinline__ void finish(int row, int column, float4 sums) const
+    template <typename Sums> __device__ __forceinline__ void finish(int row, int column, Sums sums) const
     {
         wide at = (wide)row * (word)columns + column;
-        if (bias) add(sums, bias + column);
-        if (per_sample) add(sums, per_sample + sample(row) + column);
-        if (residual) add(sums, residual + at);
-        *reinterpret_cast<Quad*>(y + at) = Quad{{narrow(sums.x), narrow(sums.y), narrow(sums.z), narrow(sums.w)}};
-    }
-
-    __device__ __forceinline__ void finish(int row, int column, float sum) const
-    {
-        wide at = (wide)row * (word)columns + column;
-        if (bias) sum += widen(bias[column]);
-        if (per_sample) sum += widen(per_sample[sample(row) + column]);
-        if (residual) sum += widen(residual[at]);
-        y[at] = narrow(sum);
-    }
-
-private:
-    __device__ __forceinline__ wide sample(int row) const { return (wide)divide(row, by_sample) * (word)columns; }
-
-    static __device__ __forceinline__ void add(float4& sums, const storage* from)
-    {
-        Quad quad = *reinterpret_cast<const Quad*>(from);
-        sums.x += widen(quad.element[0]);
-        sums.y += widen(quad.element[1]);
-        sums.z += widen(quad.element[2]);
-        sums.w += widen(quad.element[3]);
+        if (per_sample) sums = sums + widened<Sums>(per_sample + (wide)divide(row, by_sample) * (word)columns + column);
+        if (residual) sums = sums + widened<Sums>(residual + at);
+        store_narrowed(y + at, sums);
     }
 };
 
@@ -67,16 +65,14 @@ struct Gradients
     float* gradient; // [rows, columns]
     int columns;
 
+    __device__ __forceinline__ float initial(int) const { return 0.0f; }
     __device__ __forceinline__ bool together() const { return columns % 4 == 0 && ((wide)gradient & 15) == 0; }
 
-    __device__ __forceinline__ void finish(int row, int column, float4 sums) const
+    template <typename Sums> __device__ __forceinline__ void finish(int row, int column, Sums sums) const
     {
-        float4* to = reinterpret_cast<float4*>(gradient + (wide)row * (word)columns + column);
-        float4 was = *to;
-        *to = make_float4(was.x + sums.x, was.y + sums.y, was.z + sums.z, was.w + sums.w);
+        Sums* to = reinterpret_cast<Sums*>(gradient + (wide)row * (word)columns + column);
+        *to = *to + sums;
     }
-
-    __device__ __forceinline__ void finish(int row, int column, float sum) const { gradient[(wide)row * (word)columns + column] += sum; }
 };
 
 // Finishes a sum, or stores it as this block's share.
@@ -88,31 +84,48 @@ template <typename Result, typename Rows = AllRows> struct Output
     int result_rows; // of a share
     Rows result_row; // from a row of the product to one of the result
 
+    // What the sums of a column begin with.
+    __device__ __forceinline__ float initial(int column) const { return shares ? 0.0f : result.initial(column); }
+
     __device__ __forceinline__ bool together() const { return shares ? result.columns % 4 == 0 : result.together(); }
 
-    // Sums: float, or float4 where together.
-    template <typename Sums> __device__ __forceinline__ void operator()(int row, int column, Sums sums) const
+    // Hands on rows of sums that lie in shared memory with `Stride` numbers from row to row; (row, column) is their corner.
+    // They are of one or more bands of the result, each `Band` rows high and `Apart` rows after the one before. `quads`: together().
+    template <int Height, int Columns, int Stride, int Threads, int Band = Height, int Apart = Height>
+    __device__ __forceinline__ void emit(bool quads, const float* sums, int row, int column) const
     {
-        if (row >= rows || column >= result.columns) return;
-        int to = result_row(row);
-        if (shares == nullptr) result.finish(to, column, sums);
-        else *reinterpret_cast<Sums*>(shares + ((wide)blockIdx.z * (word)result_rows + to) * (word)result.columns + column) = sums;
-    }
-
-    // Hands on a tile of sums that lies in shared memory with `Stride` numbers from row to row; (row, column) is its corner.
-    template <int Height, int Columns, int Stride, int Threads> __device__ __forceinline__ void emit(const float* sums, int thread, int row, int column) const
-    {
-        if (together())
+        constexpr int Side = 8; // threads side by side, four columns each
+        static_assert(Columns % (Side * 4) == 0 && Threads % Side == 0 && Height % Band == 0, "passes are of whole rows");
+        word thread = threadIdx.x;
+        if (__builtin_expect(quads, 1))
         {
-#pragma unroll 4
-            for (int q = thread; q < Height * Columns / 4; q += Threads)
+#pragma unroll
+            for (int pass = 0; pass < (Height * Side + Threads - 1) / Threads; pass++)
             {
-                int r = q / (Columns / 4), c = q % (Columns / 4) * 4;
-                (*this)(row + r, column + c, *reinterpret_cast<const float4*>(sums + r * Stride + c));
+                word r = thread / Side + pass * (Threads / Side), at = row + r / Band * Apart + r % Band, c = thread % Side * 4;
+                if ((Height * Side % Threads == 0 || r < Height) && at < rows) emit_row<Columns, Side>(sums + r * Stride + c, result_row(at), column + c);
             }
             return;
         }
 #pragma unroll 1
-        for (int e = thread; e < Height * Columns; e += Threads) (*this)(row + e / Columns, column + e % Columns, sums[e / Columns * Stride + e % Columns]);
+        for (word e = thread; e < Height * Columns; e += Threads)
+        {
+            word r = e / Columns, c = e % Columns, at = row + r / Band * Apart + r % Band;
+            if (at < rows && column + c < result.columns) take(result_row(at), column + c, sums[r * Stride + c]);
+        }
+    }
+
+private:
+    template <int Columns, int Side> __device__ __forceinline__ void emit_row(const float* sums, int row, int column) const
+    {
+#pragma unroll
+        for (int i = 0; i < Columns; i += Side * 4)
+            if (column + i < result.columns) take(row, column + i, *reinterpret_cast<const float4*>(sums + i));
+    }
+
+    template <typename Sums> __device__ __forceinline__ void take(int row, int column, Sums sums) const
+    {
+        if (shares == nullptr) result.finish(row, column, sums);
+        else *reinterpret_cast<Sums*>(shares + ((wide)blockIdx.z * (word)result_rows + row) * (word)result.columns + column) = sums;
     }
 };

@@ -19,7 +19,8 @@ struct ScalarTile
 #pragma unroll
             for (int lane = 0; lane < Lanes; lane++)
             {
-                int line = fetch.line + pass * Fetch::Step, column = fetch.column * Lanes + lane;
+                int line = fetch.line + (major == AlongK ? pass * Fetch::Step : 0);
+                int column = (fetch.column + (major == AlongK ? 0 : pass * Fetch::Step)) * Lanes + lane;
                 tile[major == AlongK ? place(column, line) : place(line, column)] = widen(packs[pass].element[lane]);
             }
     }
@@ -29,7 +30,7 @@ struct ScalarTile
     {
         typedef TileFetch<major_a, A, M, K, Threads> FetchA;
         typedef TileFetch<major_b, B, N, K, Threads> FetchB;
-        __shared__ alignas(16) float shared[M * N]; // the tiles of a and b, in the end the tile of d
+        alignas(16) __shared__ float shared[M * N]; // the tiles of a and b, in the end the tile of d
         float *tile_a = shared, *tile_b = shared + K * M;
         FetchA fetch_a(a, m);
         FetchB fetch_b(b, n);
@@ -49,7 +50,7 @@ struct ScalarTile
 #pragma unroll
         for (int i = 0; i < 8; i++)
 #pragma unroll
-            for (int j = 0; j < 8; j++) d[i][j] = 0.0f;
+            for (int j = 0; j < 8; j++) d[i][j] = i == 0 ? output.initial(n + column + j % 4 + j / 4 * 32) : d[0][j];
 
         if (k_begin < k_end) fetch(k_begin);
         for (int k = k_begin; k < k_end; k += K)
@@ -90,6 +91,6 @@ struct ScalarTile
                 *reinterpret_cast<float4*>(staging + (row + i % 4 + i / 4 * 32) * N + column + half * 32) =
                     make_float4(d[i][half * 4], d[i][half * 4 + 1], d[i][half * 4 + 2], d[i][half * 4 + 3]);
         __syncthreads(); // the result is complete
-        output.template emit<M, N, N, Threads>(staging, threadIdx.x, m, n);
+        output.template emit<M, N, N, Threads>(output.together(), staging, m, n);
     }
 };

@@ -78,21 +78,37 @@ __device__ __forceinline__ void mma16816(float (&d)[4], const word (&a)[4], cons
 #endif
 }
 
-// Four 8x8 matrices of 16-bit elements; lanes 8 i to 8 i + 7 give the addresses of matrix i's rows, each 16 bytes.
-__device__ __forceinline__ void load_matrix4(word (&r)[4], word address)
+// Four 8x8 matrices of 16-bit elements; lanes 8 i to 8 i + 7 give the addresses of matrix i's rows, each 16 bytes, from
+// which `Offset` bytes further is read.
+template <int Offset = 0> __device__ __forceinline__ void load_matrices(word (&r)[4], word address)
 {
 #if __CUDA_ARCH__ >= 750
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address), "n"(Offset) : "memory");
+#endif
+}
+
+// Two of them; the addresses of lanes 16 to 31 are ignored.
+template <int Offset = 0> __device__ __forceinline__ void load_matrices(word (&r)[2], word address)
+{
+#if __CUDA_ARCH__ >= 750
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2+%3];" : "=r"(r[0]), "=r"(r[1]) : "r"(address), "n"(Offset) : "memory");
 #endif
 }
 
 // The same, each matrix transposed.
-__device__ __forceinline__ void load_matrix4_transposed(word (&r)[4], word address)
+template <int Offset = 0> __device__ __forceinline__ void load_matrices_transposed(word (&r)[4], word address)
 {
 #if __CUDA_ARCH__ >= 750
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4+%5];"
+        : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address), "n"(Offset) : "memory");
+#endif
+}
+
+template <int Offset = 0> __device__ __forceinline__ void load_matrices_transposed(word (&r)[2], word address)
+{
+#if __CUDA_ARCH__ >= 750
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2+%3];" : "=r"(r[0]), "=r"(r[1]) : "r"(address), "n"(Offset) : "memory");
 #endif
 }
 
@@ -106,13 +122,13 @@ constexpr bool HasAsyncCopy = false;
 #endif
 
 // Starts a copy of 16 bytes to shared memory; zeros where not `inside`, and then `from` is not read. It has arrived after
-// copy_wait and a barrier.
-__device__ __forceinline__ void copy_async(word to, const void* from, bool inside)
+// copy_wait and a barrier. `Offset`: bytes from `to`.
+template <int Offset = 0> __device__ __forceinline__ void copy_async(word to, const void* from, bool inside)
 {
 #if __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(to), "l"(__cvta_generic_to_global(from)), "r"(inside ? 16 : 0) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0+%3], [%1], 16, %2;" :: "r"(to), "l"(__cvta_generic_to_global(from)), "r"(inside ? 16 : 0), "n"(Offset) : "memory");
 #else
-    store_shared(to, inside ? *reinterpret_cast<const Pack*>(from) : Pack{});
+    store_shared(to + Offset, inside ? *reinterpret_cast<const Pack*>(from) : Pack{});
 #endif
 }
 

@@ -12,27 +12,11 @@
 // TRIED:   -
 #include "gemm_output.cuh"
 
-template <typename Sums> __device__ __forceinline__ Sums sum_shares(const float* shares, int splits, wide count, int at);
-
-template <> __device__ __forceinline__ float sum_shares<float>(const float* shares, int splits, wide count, int at)
-{
-    float sum = 0.0f;
-#pragma unroll 4
-    for (int split = 0; split < splits; split++) sum += shares[split * count + at];
-    return sum;
-}
-
-template <> __device__ __forceinline__ float4 sum_shares<float4>(const float* shares, int splits, wide count, int at)
-{
-    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-#pragma unroll 4
-    for (int split = 0; split < splits; split++)
-    {
-        float4 share = *reinterpret_cast<const float4*>(shares + split * count + at);
-        sum = make_float4(sum.x + share.x, sum.y + share.y, sum.z + share.z, sum.w + share.w);
-    }
-    return sum;
-}
+// What sums begin with: the bias, or nothing.
+__device__ __forceinline__ bool together(const Activations& result) { return result.together() && in_quads(result.bias); }
+__device__ __forceinline__ bool together(const Gradients& result) { return result.together(); }
+template <typename Sums> __device__ __forceinline__ Sums initial(const Activations& result, int column) { return result.bias ? widened<Sums>(result.bias + column) : Sums(); }
+template <typename Sums> __device__ __forceinline__ Sums initial(const Gradients&, int) { return Sums(); }
 
 template <typename Sums, typename Result>
 __device__ __forceinline__ void finish(const Result& result, const float* shares, int splits, int rows, wide by_columns)
@@ -41,15 +25,18 @@ __device__ __forceinline__ void finish(const Result& result, const float* shares
     int count = rows * result.columns; // the launching side splits only what is small
     for (int at = (blockIdx.x * blockDim.x + threadIdx.x) * Width; at < count; at += gridDim.x * blockDim.x * Width)
     {
-        int row = divide(at, by_columns);
-        result.finish(row, at - row * result.columns, sum_shares<Sums>(shares, splits, (wide)count, at));
+        int row = divide(at, by_columns), column = at - row * result.columns;
+        Sums sums = initial<Sums>(result, column);
+#pragma unroll 4
+        for (int split = 0; split < splits; split++) sums = sums + *reinterpret_cast<const Sums*>(shares + split * (wide)count + at);
+        result.finish(row, column, sums);
     }
 }
 
 template <typename Result>
 __device__ __forceinline__ void finish_all(const Result& result, const float* shares, int splits, int rows, wide by_columns)
 {
-    if (result.together()) finish<float4>(result, shares, splits, rows, by_columns);
+    if (together(result)) finish<float4>(result, shares, splits, rows, by_columns);
     else finish<float>(result, shares, splits, rows, by_columns);
 }
 

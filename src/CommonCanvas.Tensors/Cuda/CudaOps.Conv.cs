@@ -3,9 +3,9 @@ namespace CommonCanvas.Tensors;
 /// <summary>Convolutions: <c>conv.cu</c>. 1x1 with stride 1 and no padding is a product with a weight matrix, <c>linear.cu</c>.</summary>
 public sealed partial class CudaOps
 {
-    static readonly ProductKernels convForward = new("conv.cu", nameof(ConvForward), gradient: false);
-    static readonly ProductKernels convBackwardInput = new("conv.cu", nameof(ConvBackward) + "Input", gradient: false);
-    static readonly ProductKernels convBackwardWeight = new("conv.cu", nameof(ConvBackward) + "Weight", gradient: true);
+    static readonly ProductKernels convForward = new("conv.cu", nameof(ConvForward));
+    static readonly ProductKernels convBackwardInput = new("conv.cu", nameof(ConvBackward) + "Input");
+    static readonly ProductKernels convBackwardWeight = new("conv.cu", nameof(ConvBackward) + "Weight");
 
     /// <inheritdoc/>
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)

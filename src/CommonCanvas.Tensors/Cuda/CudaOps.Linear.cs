@@ -3,9 +3,9 @@ namespace CommonCanvas.Tensors;
 /// <summary>Products with a weight matrix: <c>linear.cu</c>.</summary>
 public sealed partial class CudaOps
 {
-    static readonly ProductKernels linearForward = new("linear.cu", nameof(LinearForward), gradient: false);
-    static readonly ProductKernels linearBackwardInput = new("linear.cu", nameof(LinearBackward) + "Input", gradient: false);
-    static readonly ProductKernels linearBackwardWeight = new("linear.cu", nameof(LinearBackward) + "Weight", gradient: true);
+    static readonly ProductKernels linearForward = new("linear.cu", nameof(LinearForward));
+    static readonly ProductKernels linearBackwardInput = new("linear.cu", nameof(LinearBackward) + "Input");
+    static readonly ProductKernels linearBackwardWeight = new("linear.cu", nameof(LinearBackward) + "Weight");
 
     /// <inheritdoc/>
     public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)

@@ -70,13 +70,13 @@ public sealed partial class CudaOps
 
     /// <summary>
     /// Multiplier and shift that divide numbers below 2^31 by <paramref name="divisor"/>, as the kernels' <c>divide</c> takes
-    /// them: ceil(2^s / divisor) with s = 31 + ceil(log2 divisor), s in the upper half (Granlund, Montgomery 1994).
+    /// them: ceil(2^(31 + s) / divisor) with s = ceil(log2 divisor), s in the upper half (Granlund, Montgomery 1994).
     /// </summary>
     internal static long Divider(int divisor)
     {
         uint d = (uint)Math.Max(1, divisor);
-        int shift = 31 + (32 - BitOperations.LeadingZeroCount(d - 1));
-        ulong multiplier = ((1ul << shift) + d - 1) / d;
+        int shift = 32 - BitOperations.LeadingZeroCount(d - 1);
+        ulong multiplier = ((1ul << 31 + shift) + d - 1) / d;
         return (long)((ulong)shift << 32 | multiplier);
     }
 }

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace CommonCanvas.Tensors;
 
 /// <summary>A kernel that computes one tile of a matrix product d[m, n] = sum of a[m, k] b[n, k] in each block.</summary>
@@ -18,16 +16,16 @@ sealed class ProductKernels
     /// <summary>Kernels named <paramref name="name"/> with the tile, in <paramref name="file"/>.</summary>
     /// <param name="file">The kernel file.</param>
     /// <param name="name">What all names begin with.</param>
-    /// <param name="gradient">Whether the result is the weight's gradient, whose tiles differ.</param>
-    public ProductKernels(string file, string name, bool gradient)
+    public ProductKernels(string file, string name)
     {
         File = file;
         Tensor =
         [
-            OnTensorCores(name, 128, 128, rate: 920),
-            gradient ? OnTensorCores(name, 64, 256, rate: 920) : OnTensorCores(name, 256, 64, rate: 920),
-            OnTensorCores(name, 96, 128, rate: 900),
-            OnTensorCores(name, 64, 64, rate: 600),
+            OnTensorCores(name, 160, 160, threads: 256, rate: 920),
+            OnTensorCores(name, 128, 128, threads: 128, rate: 920),
+            OnTensorCores(name, 80, 160, threads: 128, rate: 920),
+            OnTensorCores(name, 96, 128, threads: 128, rate: 900),
+            OnTensorCores(name, 64, 64, threads: 128, rate: 600),
         ];
         TensorUnaligned = [Tensor[^1] with { Kernel = name + "Unaligned", Rate = 200 }];
         Simt = [new ProductTile(name + "Simt", 64, 64, 16, Threads: 64, SharedBytes: 0, Rate: 45)];
@@ -62,11 +60,10 @@ sealed class ProductKernels
 
     // Rates: a multiprocessor of an A100 multiplies and adds 1024 times in a cycle, of which nine tenths can be had; the
     // smallest tile spends more on addresses than on products.
-    static ProductTile OnTensorCores(string name, int m, int n, double rate)
+    static ProductTile OnTensorCores(string name, int m, int n, int threads, double rate)
     {
-        const int Depth = 32, Stages = 3, Threads = 128;
-        int lines = (int)(BitOperations.RoundUpToPowerOf2((uint)m) + BitOperations.RoundUpToPowerOf2((uint)n));
-        return new ProductTile($"{name}{m}x{n}", m, n, Depth, Threads, Stages * Depth * lines * ProductPlan.OperandBytes, rate);
+        const int Depth = 32, Stages = 3;
+        return new ProductTile($"{name}{m}x{n}", m, n, Depth, threads, Stages * Depth * (m + n) * ProductPlan.OperandBytes, rate);
     }
 }
 
@@ -82,19 +79,21 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
     internal const int OperandBytes = 2;
 
     /// <summary>Cycles that a tile takes to fill the pipeline, and that a second launch costs.</summary>
-    const double StartCycles = 500, LaunchCycles = 2800;
+    const double StartCycles = 300, LaunchCycles = 2800;
 
     /// <summary>Bytes that a multiprocessor gets in a cycle from the second-level cache and from memory, all of them busy, on an A100.</summary>
     const double L2BytesPerCycle = 33, MemoryBytesPerCycle = 12;
 
-    /// <summary>Share of its rate that a multiprocessor with a single block of four warps keeps: nothing else hides its latencies.</summary>
-    const double RateAlone = 0.8;
+    /// <summary>Share of its rate that a multiprocessor with fewer than <see cref="EnoughThreads"/> keeps: nothing else hides its latencies.</summary>
+    const double RateAlone = 0.85;
+
+    const int EnoughThreads = 256;
 
     /// <summary>
     /// Chooses the tile and the number of shares of least predicted time. Time is what the multiprocessor with the most blocks
     /// needs for its products (tiles that fill all of them once and a half cost as much as two rounds), or what the operands
     /// need from the second-level cache, or the shares from memory, whichever is longest, and the adding of shares. Tiles of
-    /// which a multiprocessor cannot hold two are left out, but for the last one. The same answer for the same arguments.
+    /// which a multiprocessor cannot hold enough are left out, but for the last one. The same answer for the same arguments.
     /// </summary>
     /// <param name="tiles">Candidates, the smallest last.</param>
     /// <param name="m">Rows of the result.</param>
@@ -109,14 +108,15 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
         double least = double.PositiveInfinity;
         foreach (var tile in tiles)
         {
-            if (tile != tiles[^1] && 2 * (tile.SharedBytes + SystemBytes) > sharedBytes + SystemBytes) continue;
+            int resident = (sharedBytes + SystemBytes) / (tile.SharedBytes + SystemBytes) * tile.Threads;
+            if (tile != tiles[^1] && resident < EnoughThreads) continue;
             long blocks = DivideUp(m, tile.M) * DivideUp(n, tile.N), steps = DivideUp(k, tile.K);
             double operands = (double)OperandBytes * k * (DivideUp(n, tile.N) * m + DivideUp(m, tile.M) * n) / (L2BytesPerCycle * multiprocessors);
             long most = m * n > int.MaxValue / 2 ? 1 : Math.Clamp(steps / MinSteps, 1, MaxSplits);
             for (int splits = 1; splits <= most; splits++)
             {
                 long rounds = DivideUp(blocks * splits, multiprocessors);
-                double products = (double)tile.M * tile.N * tile.K * DivideUp(steps, splits) / (rounds == 1 ? RateAlone * tile.Rate : tile.Rate);
+                double products = (double)tile.M * tile.N * tile.K * DivideUp(steps, splits) / (rounds * tile.Threads < EnoughThreads ? RateAlone * tile.Rate : tile.Rate);
                 double cycles = Math.Max(operands, rounds * (StartCycles + products));
                 if (splits > 1)
                 {

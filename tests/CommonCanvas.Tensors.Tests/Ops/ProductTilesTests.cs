@@ -6,7 +6,7 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
 {
     const int Rows = 280, Inputs = 136, Outputs = 264;
 
-    public static TheoryData<int, int> Plans => new() { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 0, 3 }, { 1, 2 } };
+    public static TheoryData<int, int> Plans => new() { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 4, 1 }, { 0, 3 }, { 2, 2 } };
 
     [Theory, MemberData(nameof(Plans))]
     public void Linear_agrees(int tile, int splits)
