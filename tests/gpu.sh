@@ -55,7 +55,8 @@ tests "ten steps against the processor's, recorded steps bit for bit" CommonCanv
 tests "models against PyTorch's" CommonCanvas.Models.Tests --filter-trait Device=cuda
 for precision in fp32 fp16 bf16; do profile "a training step in $precision, as a graph" "$precision" --json; done
 profile "a training step in fp16, kernel by kernel" fp16 --json --graphs off
-profile "a training step in fp16, by operation" fp16
+profile "a training step in fp16, by operation, and what candidates for its products took" fp16
+COMMONCANVAS_LIBRARIES=off profile "a training step in fp16 without cuBLASLt and cuDNN" fp16 --json
 tests "machine code for this GPU within what the kernels' heads say" CommonCanvas.Cuda.Tests --filter-class "*KernelBudgetTests"
 
 echo

@@ -78,7 +78,11 @@ public sealed class ProfileCommand
         }
         times.Sort();
         double median = times[times.Count / 2];
-        if (timed is not null) OperationTable.Print(runner.Console, timed, times.Count, Peaks.Measure(threads));
+        if (timed is not null)
+        {
+            OperationTable.Print(runner.Console, timed, times.Count, Peaks.Measure(threads));
+            if (device is CudaOps gpuDevice) CandidateTable.Print(runner.Console, gpuDevice.ProductMeasurements);
+        }
         var line = new JsonObject
         {
             ["peer"] = $"CommonCanvas {typeof(App).Assembly.GetName().Version?.ToString(3)} {device.Name}",

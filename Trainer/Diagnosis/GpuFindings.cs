@@ -1,5 +1,6 @@
 using System.Globalization;
 using CommonCanvas.Cuda;
+using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Trainer.Diagnosis;
 
@@ -13,9 +14,10 @@ public static class GpuFindings
         Compiler(),
         new("kernel cache", KernelCacheText()),
         new("kernels ahead of time", AheadOfTimeText()),
-        Optional(OptionalLibraries.CuBlasLt()),
+        Optional(OptionalLibraries.CuBlasLt(DriverVersion())),
         Optional(OptionalLibraries.CuDnn()),
         Optional(OptionalLibraries.Nccl()),
+        Choices(CudaOps.ChoicesFolder),
     ];
 
     static IReadOnlyList<Finding> Driver()
@@ -99,6 +101,24 @@ public static class GpuFindings
         return string.Create(CultureInfo.InvariantCulture, $"{entries.Length} programs, {entries.Sum(entry => entry.Length) / 1048576.0:F1} MiB, {folder}");
     }
 
-    static Finding Optional(LibraryFinding library) =>
-        new(library.Role, (library.Version is { } version ? $"{version}, {library.Path}" : "not found") + "; " + library.Use);
+    static Version? DriverVersion()
+    {
+        try { return new CudaApi(InstalledDriver.Load().Driver).DriverVersion; }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException) { return null; }
+    }
+
+    /// <summary>A library with its version and path, or what to do to have it.</summary>
+    internal static Finding Optional(LibraryFinding library) => library.Version is { } version
+        ? new(library.Role, $"{version}, {library.Path}; {library.Use}")
+        : new(library.Role, $"not found; {library.Use}", library.Missing);
+
+    /// <summary>What is remembered about which library computes what, and of which none is used any more.</summary>
+    internal static Finding Choices(string folder)
+    {
+        string[] lines = Directory.Exists(folder) ? [.. Directory.GetFiles(folder, "*.txt").SelectMany(File.ReadLines)] : [];
+        int products = lines.Count(line => line.StartsWith("use\t", StringComparison.Ordinal));
+        string[] wrong = [.. lines.Select(line => line.Split('\t')).Where(parts => parts is ["never", _, _]).Select(parts => parts[2]).Distinct()];
+        string value = $"{products} products tried, {folder}" + (CudaOps.LibrariesAreOff ? $"; libraries are switched off by {CudaOps.LibrariesVariable}" : "");
+        return new("candidates", value, wrong.Length == 0 ? null : $"left out, for wrong answers: {string.Join("; ", wrong)}. Remove the files of that folder to try again");
+    }
 }

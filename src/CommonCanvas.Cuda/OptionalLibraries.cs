@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace CommonCanvas.Cuda;
 
 /// <summary>A library of NVIDIA's that may be installed and that a run can do without.</summary>
@@ -7,21 +5,33 @@ namespace CommonCanvas.Cuda;
 /// <param name="Version">Its version; null where it is missing.</param>
 /// <param name="Path">Where it lies; empty where it is missing.</param>
 /// <param name="Use">What it is used for here.</param>
-public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use);
+/// <param name="Missing">Where it was looked for, with numbered remedies; null where it is there.</param>
+public sealed record LibraryFinding(string Role, Version? Version, string Path, string Use, string? Missing);
 
 /// <summary>Looks for the libraries that a run can do without.</summary>
-public static unsafe class OptionalLibraries
+public static class OptionalLibraries
 {
     /// <summary>cuBLASLt.</summary>
-    public static LibraryFinding CuBlasLt() => Find<CuBlasLtTable>("cuBLASLt", Cuda.CuBlasLt.Names(null),
-        Cuda.CuBlasLt.VersionOf, "for matrix products where it is faster than the program's own kernels, and right");
+    /// <param name="driver">CUDA version of the driver, beyond which a library does not start; null for no driver.</param>
+    public static LibraryFinding CuBlasLt(Version? driver = null) => Find("cuBLASLt", () =>
+    {
+        var (table, path) = Cuda.CuBlasLt.Load(driver);
+        return (Cuda.CuBlasLt.VersionOf(table), path);
+    }, "for matrix products where it is faster than the program's own kernels, and right");
 
     /// <summary>cuDNN.</summary>
-    public static LibraryFinding CuDnn() => Find<CuDnnTable>("cuDNN", Cuda.CuDnn.Names(),
-        Cuda.CuDnn.VersionOf, "for convolutions where it is faster than the program's own kernels, and right");
+    public static LibraryFinding CuDnn() => Find("cuDNN", () =>
+    {
+        var (table, path) = Cuda.CuDnn.Load();
+        return (Cuda.CuDnn.VersionOf(table), path);
+    }, "for convolutions where it is faster than the program's own kernels, and right");
 
     /// <summary>NCCL.</summary>
-    public static LibraryFinding Nccl() => Find<NcclTable>("NCCL", Cuda.Nccl.Names(), Cuda.Nccl.VersionOf, "not used: a run has one device");
+    public static LibraryFinding Nccl() => Find("NCCL", () =>
+    {
+        var library = Cuda.Nccl.Load();
+        return (library.Version, library.LibraryPath);
+    }, "for sums between GPUs; a run has one device");
 
     /// <summary>110803 is 11.8.3.</summary>
     internal static Version CuBlasVersion(int number) => new(number / 10000, number % 10000 / 100, number % 100);
@@ -36,16 +46,16 @@ public static unsafe class OptionalLibraries
         ? new Version(number / 1000, number % 1000 / 100, number % 100)
         : new Version(number / 10000, number % 10000 / 100, number % 100);
 
-    internal static LibraryFinding Find<T>(string role, string[] names, Func<T, Version> version, string use) where T : unmanaged
+    internal static LibraryFinding Find(string role, Func<(Version Version, string Path)> load, string use)
     {
         try
         {
-            var (table, path) = LibraryLoader.OpenTable<T>(role, names, LibraryLoader.ToolkitFolders);
-            return new LibraryFinding(role, version(table), path, use);
+            var (version, path) = load();
+            return new LibraryFinding(role, version, path, use, null);
         }
         catch (Exception e) when (e is LibraryMissingException or EntryPointNotFoundException)
         {
-            return new LibraryFinding(role, null, "", use);
+            return new LibraryFinding(role, null, "", use, e.Message);
         }
     }
 }

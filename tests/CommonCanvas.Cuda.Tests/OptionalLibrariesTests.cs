@@ -18,7 +18,9 @@ public class OptionalLibrariesTests
     [Fact]
     public void A_missing_library_is_a_finding_and_no_error()
     {
-        var finding = OptionalLibraries.Find<NcclTable>("NCCL", ["libno-such.so.1"], _ => new Version(1, 0), "for nothing");
-        Assert.Equal(new LibraryFinding("NCCL", null, "", "for nothing"), finding);
+        var finding = OptionalLibraries.Find("NCCL", () => throw new LibraryMissingException("NCCL", ["libno-such.so.1"], ["install it"]), "for nothing");
+        Assert.Equal(new LibraryFinding("NCCL", null, "", "for nothing", "NCCL was not found (looked for libno-such.so.1).\n  1. install it"), finding);
+        var found = OptionalLibraries.Find("NCCL", () => (new Version(2, 18, 5), "/usr/lib/libnccl.so.2"), "for something");
+        Assert.Equal(new LibraryFinding("NCCL", new Version(2, 18, 5), "/usr/lib/libnccl.so.2", "for something", null), found);
     }
 }

@@ -12,15 +12,22 @@ public sealed partial class CudaOps
 
     ProductTuner? tuner;
 
+    /// <summary>Where choices are remembered unless told otherwise: <c>commoncanvas/choices</c> in the user's cache.</summary>
+    public static string ChoicesFolder => Path.Combine(Path.GetDirectoryName(KernelCache.DefaultFolder)!, "choices");
+
+    /// <summary>Whether <see cref="LibrariesVariable"/> leaves everything to the program's own kernels.</summary>
+    public static bool LibrariesAreOff => Environment.GetEnvironmentVariable(LibrariesVariable) == "off";
+
     /// <summary>
     /// From now on each product with weights is tried once by every installed library that can compute it, when its shape is
     /// first met outside of a recording; results are remembered in the user's cache. Without libraries, or where
     /// <see cref="LibrariesVariable"/> is <c>off</c>, nothing changes.
     /// </summary>
     /// <param name="note">Told of libraries that are dropped because they answer wrongly or do not start.</param>
-    public void UseInstalledLibraries(Action<string>? note = null)
+    /// <param name="folder">Where choices are remembered; null for <see cref="ChoicesFolder"/>.</param>
+    public void UseInstalledLibraries(Action<string>? note = null, string? folder = null)
     {
-        if (Environment.GetEnvironmentVariable(LibrariesVariable) == "off") return;
+        if (LibrariesAreOff) return;
         UseLibraries(device =>
         [
             .. OpenLibraries(() =>
@@ -33,7 +40,7 @@ public sealed partial class CudaOps
                 var (table, path) = CuDnn.Load();
                 return CuDnnCandidates.All(() => new CuDnn(device, table, path), AddToGradient);
             }, note),
-        ], Path.Combine(Path.GetDirectoryName(KernelCache.DefaultFolder)!, "choices"), note);
+        ], folder ?? ChoicesFolder, note);
     }
 
     /// <summary>What a library offers; nothing where it is missing, which doctor says to whoever wants to know, or does not start.</summary>
@@ -48,7 +55,7 @@ public sealed partial class CudaOps
         }
     }
 
-    /// <summary>What was measured since the libraries were taken into use; empty for what was known from disk.</summary>
+    /// <summary>What was measured for each product that was met since the libraries were taken into use, in this run or an earlier one.</summary>
     public IReadOnlyList<ProductMeasurement> ProductMeasurements => tuner?.Measurements ?? [];
 
     /// <summary>Takes libraries into use, which are disposed with this.</summary>

@@ -1,21 +1,33 @@
+using CommonCanvas.Cuda;
 using CommonCanvas.Tests;
 
 namespace CommonCanvas.Tensors.Tests;
 
-/// <summary>Products by emulated libraries against the reference, as any device's: odd shapes, all addends and types.</summary>
-[Collection("CountedDriver")]
-public sealed class CandidateAgreementTests() : OpTests(EmulatorWithLibraries)
+/// <summary>Products by libraries against the reference, as any device's: odd shapes, all addends and types.</summary>
+public abstract class CandidateAgreementTests(TestDevice device) : OpTests(device)
 {
-    static readonly TestDevice EmulatorWithLibraries = new("emulator with libraries", _ =>
+    /// <summary>Emulated libraries, which are taken wherever they can be.</summary>
+    protected static readonly TestDevice EmulatorWithLibraries = new("emulator with libraries", _ =>
     {
         var folder = new TempFolder();
         CountedCuBlasLt.Reset();
-        return new DeviceLease(new CandidateRig(folder.Path).Ops, ops =>
-        {
-            ops.Dispose();
-            folder.Dispose();
-        });
+        return Lease(new CandidateRig(folder.Path).Ops, folder);
     }, 1) { Missing = GpuDevices.NoEmulator };
+
+    /// <summary>The first real GPU with what is installed; a wrong library fails the test.</summary>
+    protected static readonly TestDevice CudaWithLibraries = new("cuda with libraries", _ =>
+    {
+        var folder = new TempFolder();
+        var ops = CudaOps.Open(InstalledDriver.Load().Driver);
+        ops.UseInstalledLibraries(note => throw new InvalidOperationException(note), folder.Path);
+        return Lease(ops, folder);
+    }, 1) { Missing = GpuDevices.NoCuda };
+
+    static DeviceLease Lease(CudaOps ops, TempFolder folder) => new(ops, used =>
+    {
+        used.Dispose();
+        folder.Dispose();
+    });
 
     [Theory]
     [InlineData(1, 7, 5)]
@@ -107,10 +119,20 @@ public sealed class CandidateAgreementTests() : OpTests(EmulatorWithLibraries)
         Assert.Empty(((CudaOps)Device).ProductMeasurements);
     }
 
+    /// <summary>On the emulated device every product was a library's; a GPU takes what is faster.</summary>
     void OnlyLibraries()
     {
+        if (this is not EmulatedCandidateTests) return;
         var measured = ((CudaOps)Device).ProductMeasurements;
         Assert.NotEmpty(measured);
         Assert.All(measured, product => Assert.NotEqual("", product.Best));
     }
 }
+
+/// <summary>On the emulated GPU, by emulated libraries.</summary>
+[Collection("CountedDriver")]
+public sealed class EmulatedCandidateTests() : CandidateAgreementTests(EmulatorWithLibraries);
+
+/// <summary>On a real GPU, where there is one, by the installed libraries.</summary>
+[Trait("Device", "cuda")]
+public sealed class CudaCandidateTests() : CandidateAgreementTests(CudaWithLibraries);

@@ -56,7 +56,9 @@ public sealed class ProductTunerTests : IDisposable
         using var again = new CandidateRig(folder.Path);
         Assert.Equal(first, again.Forward(33, 40, 24));
         Assert.Equal(first, again.Forward(33, 40, 24));
-        Assert.Equal((2, 0), (CountedCuBlasLt.Products, again.Ops.ProductMeasurements.Count));
+        Assert.Equal(2, CountedCuBlasLt.Products);
+        var known = Assert.Single(again.Ops.ProductMeasurements);
+        Assert.Equal((true, "cuBLASLt 12.0.0", 1.0, 0.0), (known.Remembered, known.Best, known.OwnMilliseconds, known.BestMilliseconds));
     }
 
     [Fact]
@@ -88,7 +90,7 @@ public sealed class ProductTunerTests : IDisposable
         using (var rig = new CandidateRig(folder.Path))
         {
             rig.Forward(33, 40, 24);
-            Assert.Single(rig.Ops.ProductMeasurements);
+            Assert.False(Assert.Single(rig.Ops.ProductMeasurements).Remembered);
         }
         Assert.Equal(good, System.IO.File.ReadAllBytes(File));
     }
@@ -196,7 +198,7 @@ public sealed class ProductTunerTests : IDisposable
         }
         using var third = new CandidateRig(folder.Path);
         foreach (int rows in new[] { 33, 17, 9 }) third.Forward(rows, 40, 24);
-        Assert.Empty(third.Ops.ProductMeasurements);
+        Assert.Equal(3, third.Ops.ProductMeasurements.Count(measured => measured.Remembered));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -12,13 +13,16 @@ namespace CommonCanvas.Tensors;
 /// <param name="key">All that the choices depend on, on one line.</param>
 sealed class ProductChoices(string folder, string key)
 {
-    const string Magic = "CommonCanvas choices 1";
+    const string Magic = "CommonCanvas choices 2";
 
     Dictionary<string, Choice>? choices;
     readonly Dictionary<string, string> wrong = [];
 
-    /// <summary>A library and the recipe of its candidate; no library where the program's own kernels are the fastest.</summary>
-    public readonly record struct Choice(string Library, string Recipe);
+    /// <summary>
+    /// A library and the recipe of its candidate, no library where the program's own kernels are the fastest; and the
+    /// milliseconds of both, 0 where nothing was timed.
+    /// </summary>
+    public readonly record struct Choice(string Library, string Recipe, double OwnMilliseconds, double Milliseconds);
 
     /// <summary>The file.</summary>
     public string FilePath { get; } = Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32] + ".txt");
@@ -80,7 +84,9 @@ sealed class ProductChoices(string folder, string key)
         if (lines.Length == 0 || lines[0] != key) return;
         foreach (string[] parts in lines.Skip(1).Select(line => line.Split('\t')))
         {
-            if (parts is ["use", var problem, var library, var recipe]) into.TryAdd(problem, new Choice(library, recipe));
+            if (parts is ["use", var problem, var library, var recipe, var own, var best]
+                && double.TryParse(own, CultureInfo.InvariantCulture, out double ownMilliseconds) && double.TryParse(best, CultureInfo.InvariantCulture, out double milliseconds))
+                into.TryAdd(problem, new Choice(library, recipe, ownMilliseconds, milliseconds));
             if (parts is ["never", var refused, var report]) wrong.TryAdd(refused, report);
         }
         Forget(into);
@@ -103,7 +109,7 @@ sealed class ProductChoices(string folder, string key)
     {
         var body = new StringBuilder(key).Append('\n');
         foreach (var (library, report) in wrong.OrderBy(entry => entry.Key, StringComparer.Ordinal)) body.Append($"never\t{library}\t{report}\n");
-        foreach (var (problem, choice) in choices!.OrderBy(entry => entry.Key, StringComparer.Ordinal)) body.Append($"use\t{problem}\t{choice.Library}\t{choice.Recipe}\n");
+        foreach (var (problem, choice) in choices!.OrderBy(entry => entry.Key, StringComparer.Ordinal)) body.Append(CultureInfo.InvariantCulture, $"use\t{problem}\t{choice.Library}\t{choice.Recipe}\t{choice.OwnMilliseconds:R}\t{choice.Milliseconds:R}\n");
         string text = body.ToString(), temporary = $"{FilePath}.{Environment.ProcessId}.{Environment.CurrentManagedThreadId}.tmp";
         try
         {

@@ -7,7 +7,9 @@ namespace CommonCanvas.Tensors;
 /// <param name="OwnMilliseconds">A launch of the program's own kernels.</param>
 /// <param name="Best">Name of the fastest library; empty where none is right or faster.</param>
 /// <param name="BestMilliseconds">A launch of it; of the own kernels where there is none.</param>
-public sealed record ProductMeasurement(string Problem, double OwnMilliseconds, string Best, double BestMilliseconds);
+/// <param name="Flops">Multiplications and additions.</param>
+/// <param name="Remembered">Whether it was measured in an earlier run.</param>
+public sealed record ProductMeasurement(string Problem, double OwnMilliseconds, string Best, double BestMilliseconds, double Flops, bool Remembered);
 
 /// <summary>
 /// Decides for each product, once, whether the program's own kernels or a library's candidate computes it: every candidate is
@@ -44,7 +46,7 @@ sealed class ProductTuner : IDisposable
         pattern = new ProductPattern(device, stream);
     }
 
-    /// <summary>What was measured in this run.</summary>
+    /// <summary>What was measured for the products that this run has met; nothing for those that no library could compute.</summary>
     public List<ProductMeasurement> Measurements { get; } = [];
 
     /// <summary>Queues the product by the library that was chosen for it.</summary>
@@ -83,8 +85,16 @@ sealed class ProductTuner : IDisposable
         string key = problem.ToString();
         if (choices.TryGet(key, out var known))
         {
-            if (known.Library.Length == 0) return null;
-            if (libraries.Find(library => library.Name == known.Library) is { } library && library.Restore(problem, known.Recipe) is { } restored) return (library, restored);
+            if (known.Library.Length == 0)
+            {
+                Note(problem, known, remembered: true);
+                return null;
+            }
+            if (libraries.Find(library => library.Name == known.Library) is { } library && library.Restore(problem, known.Recipe) is { } restored)
+            {
+                Note(problem, known, remembered: true);
+                return (library, restored);
+            }
         }
         trying = true;
         try
@@ -114,7 +124,7 @@ sealed class ProductTuner : IDisposable
         right.RemoveAll(entry => !libraries.Contains(entry.Library) && Discard(entry.Candidate));
         if (right.Count == 0)
         {
-            choices.Add(key, new("", ""));
+            choices.Add(key, new("", "", 0, 0));
             return null;
         }
 
@@ -123,9 +133,15 @@ sealed class ProductTuner : IDisposable
         for (int i = 0; i < right.Count; i++)
             if (i != fastest - 1) right[i].Candidate.Dispose();
         var chosen = fastest == 0 ? default : right[fastest - 1];
-        choices.Add(key, fastest == 0 ? new("", "") : new(chosen.Library.Name, chosen.Candidate.Recipe));
-        Measurements.Add(new ProductMeasurement(key, times[0], fastest == 0 ? "" : chosen.Library.Name, times[fastest]));
+        var choice = new ProductChoices.Choice(fastest == 0 ? "" : chosen.Library.Name, fastest == 0 ? "" : chosen.Candidate.Recipe, times[0], times[fastest]);
+        choices.Add(key, choice);
+        Note(problem, choice, remembered: false);
         return fastest == 0 ? null : chosen;
+    }
+
+    void Note(ProductProblem problem, ProductChoices.Choice choice, bool remembered)
+    {
+        if (choice.OwnMilliseconds > 0) Measurements.Add(new(problem.ToString(), choice.OwnMilliseconds, choice.Library, choice.Milliseconds, problem.Flops, remembered));
     }
 
     static IReadOnlyList<IProductCandidate> Proposals(IProductLibrary library, ProductProblem problem)
