@@ -1,7 +1,8 @@
-// WHAT:    counter-based random numbers of one key: standard normal, and uniform in [0, 1)
-// SHAPES:  y [n], one sample
-// LAUNCH:  one thread for each 4 elements, grid-stride; `aligned` says that y is a multiple of 4 elements
-// TRAFFIC: y written once: the minimum
+// WHAT:    counter-based random numbers, a key for each sample: standard normal, and uniform in [0, 1)
+// SHAPES:  keys [samples, 5], y [samples, n]
+// LAUNCH:  one row of blocks for each sample, one thread for each 4 elements, grid-stride; `aligned` says that all samples begin
+//          at multiples of 4 elements
+// TRAFFIC: y written once, 20 bytes of a key read by every block: the minimum
 // NEEDS:   RandomNormal: 256 threads, 48 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   RandomUniform: 256 threads, 48 registers, 0 bytes of shared memory, sm_70
 // WRITES:  =
@@ -9,7 +10,8 @@
 //          ones but for a rounding in a thousand million
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): Philox4x32-10; Box and Muller (1958)
-// TRIED:   Box-Muller in fp32: as close to normal, but every device would draw its own noise
+// TRIED:   Box-Muller in fp32: as close to normal, but every device would draw its own noise; a launch for each
+//          sample with its key among the arguments: no copy of keys, but 32 launches for a batch of 16
 #include "exact.cuh"
 #include "packs.cuh"
 
@@ -40,10 +42,12 @@ __device__ __forceinline__ void philox(const Key& key, word block, word (&c)[4])
     }
 }
 
-// Calls make(words, values) for each four elements and stores them.
+// Calls make(words, values) for each four elements of a sample and stores them.
 template <typename Make>
-__device__ __forceinline__ void fill(const Key& key, storage* y, wide n, int aligned, Make make)
+__device__ __forceinline__ void fill(const Key* keys, storage* y, wide n, int aligned, Make make)
 {
+    const Key key = keys[blockIdx.y];
+    y += blockIdx.y * n;
     wide threads = (wide)gridDim.x * blockDim.x;
     for (wide block = (wide)blockIdx.x * blockDim.x + threadIdx.x; block * 4 < n; block += threads)
     {
@@ -71,19 +75,17 @@ __device__ __forceinline__ void box_muller(word first, word second, float& a, fl
     b = (float)(radius * sine);
 }
 
-extern "C" __global__ void __launch_bounds__(256) RandomNormal(word seed_low, word seed_high, word step, word sample_low, word sample_high, storage* y, wide n,
-    int aligned)
+extern "C" __global__ void __launch_bounds__(256) RandomNormal(const Key* keys, storage* y, wide n, int aligned)
 {
-    fill(Key{seed_low, seed_high, step, sample_low, sample_high}, y, n, aligned, [](const word (&words)[4], Floats<4>& values) {
+    fill(keys, y, n, aligned, [](const word (&words)[4], Floats<4>& values) {
         box_muller(words[0], words[1], values[0], values[1]);
         box_muller(words[2], words[3], values[2], values[3]);
     });
 }
 
-extern "C" __global__ void __launch_bounds__(256) RandomUniform(word seed_low, word seed_high, word step, word sample_low, word sample_high, storage* y,
-    wide n, int aligned)
+extern "C" __global__ void __launch_bounds__(256) RandomUniform(const Key* keys, storage* y, wide n, int aligned)
 {
-    fill(Key{seed_low, seed_high, step, sample_low, sample_high}, y, n, aligned, [](const word (&words)[4], Floats<4>& values) {
+    fill(keys, y, n, aligned, [](const word (&words)[4], Floats<4>& values) {
 #pragma unroll
         for (int lane = 0; lane < 4; lane++) values[lane] = (float)(words[lane] >> 8) * 0x1p-24f;
     });

@@ -111,17 +111,28 @@ public sealed partial class CudaOps
         Draw(Kernel(RandomFile, y.Type, nameof(RandomUniform)), keys, y);
     }
 
-    // One launch for each sample: a key is five words, and there are as many samples as a batch has.
+    // Keys go up in a buffer; a launch draws for many samples.
     void Draw(CudaKernel kernel, ReadOnlySpan<RandomKey> keys, Tensor y)
     {
-        const int PerThread = 4;
+        const int PerThread = 4, Words = 5, Together = 256;
         long size = y.Count / y[0];
-        for (int b = 0; b < keys.Length; b++)
+        long blocks = Math.Min((size + PerThread * ElementThreads - 1) / (PerThread * ElementThreads), (long)device.Multiprocessors * BlocksPerMultiprocessor);
+        Span<uint> words = stackalloc uint[Words * Math.Min(keys.Length, Together)];
+        for (int first = 0; first < keys.Length; first += Together)
         {
-            ulong seed = Philox.MixedSeed(keys[b]), sample = keys[b].Sample;
-            long address = y.Data + b * size * y.Type.Size();
-            LaunchOver((size + PerThread - 1) / PerThread, kernel,
-                [(uint)seed, (uint)(seed >> 32), keys[b].Step, (uint)sample, (uint)(sample >> 32), address, size, address % (PerThread * y.Type.Size()) == 0 ? 1 : 0]);
+            int count = Math.Min(Together, keys.Length - first);
+            for (int b = 0; b < count; b++)
+            {
+                var key = keys[first + b];
+                ulong seed = Philox.MixedSeed(key);
+                ((ReadOnlySpan<uint>)[(uint)seed, (uint)(seed >> 32), key.Step, (uint)key.Sample, (uint)(key.Sample >> 32)]).CopyTo(words[(b * Words)..]);
+            }
+            var uploaded = Arena.Rent(DType.I32, count, Words);
+            Upload<uint>(words[..(count * Words)], uploaded);
+            long address = y.Data + first * size * y.Type.Size();
+            bool aligned = address % (PerThread * y.Type.Size()) == 0 && (count == 1 || size % PerThread == 0);
+            Launch(kernel, new Dim3((int)blocks, count), ElementThreads, 0, [uploaded.Data, address, size, aligned ? 1 : 0]);
+            Arena.Release(uploaded);
         }
     }
 }

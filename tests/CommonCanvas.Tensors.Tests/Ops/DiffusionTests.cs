@@ -110,6 +110,7 @@ public abstract class DiffusionTests(TestDevice device) : OpTests(device)
     [InlineData(1, 1)]
     [InlineData(3, 35)]
     [InlineData(2, 4096)]
+    [InlineData(257, 6)]
     public void Random_numbers_agree(int batch, int size)
     {
         RandomKey[] keys = [.. Enumerable.Range(0, batch).Select(b => new RandomKey(17, RandomPurpose.Noise, (ulong)b * 1000003, 5))];
