@@ -9,6 +9,8 @@ internal sealed unsafe partial class VirtualRange : IDisposable
     const int ReadWrite = 3, PrivateAnonymous = 0x22, NoReserve = 0x4000, PrivateAnonymousMac = 0x1002, DontNeed = 4, HugePage = 14;
     const uint Commit = 0x1000, Reserve = 0x2000, Release = 0x8000, PageReadWrite = 4;
 
+    const long LargePage = 2 << 20;
+
     byte* start;
 
     /// <summary>Reserves the range.</summary>
@@ -34,15 +36,14 @@ internal sealed unsafe partial class VirtualRange : IDisposable
     /// <summary>Makes everything zero again.</summary>
     public void Clear()
     {
-        if (OperatingSystem.IsLinux()) Discard(0, Bytes);
-        else NativeMemory.Clear(start, (nuint)Bytes);
+        if (!OperatingSystem.IsLinux() || Advise((nint)start, (nuint)Bytes, DontNeed) != 0) NativeMemory.Clear(start, (nuint)Bytes);
     }
 
-    /// <summary>Gives the pages within a part back; they read as zero again.</summary>
+    /// <summary>Gives the large pages within a part back; they read as zero again. What is less than one of them stays, for others would split it.</summary>
     public void Discard(long offset, long bytes)
     {
         if (!OperatingSystem.IsLinux()) return;
-        long page = Environment.SystemPageSize, first = (offset + page - 1) / page * page, end = (offset + bytes) / page * page;
+        long shift = (long)start % LargePage, first = (offset + shift + LargePage - 1) / LargePage * LargePage - shift, end = (offset + shift + bytes) / LargePage * LargePage - shift;
         if (end > first) _ = Advise((nint)(start + first), (nuint)(end - first), DontNeed);
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -51,16 +52,17 @@ internal static unsafe class MatrixOps
         byte* registers = warp->Registers;
         int steps = i->Count * TFragment.Elements;
         // rows of B as the lanes need them: columns 2t (even) and 2t + 1 (odd), for each k
-        Floats* even = stackalloc Floats[16], odd = stackalloc Floats[16];
+        Floats* even = stackalloc Floats[16], odd = stackalloc Floats[16], lanes = stackalloc Floats[2];
         for (int step = 0; step < steps; step++)
         {
             var b = (Words*)(registers + i->Operand[8 + step / TFragment.Elements]);
             var low = TFragment.Element(b[0], step % TFragment.Elements);
             var high = TFragment.Element(b[1], step % TFragment.Elements);
+            (lanes[0], lanes[1]) = (low, high);
             for (int k = 0; k < 4; k++)
             {
-                even[4 * step + k] = Column(low, high, k);
-                odd[4 * step + k] = Column(low, high, 4 + k);
+                even[4 * step + k] = Column(low, high, lanes, k);
+                odd[4 * step + k] = Column(low, high, lanes, 4 + k);
             }
         }
         for (int half = 0; half < 2; half++)
@@ -73,14 +75,10 @@ internal static unsafe class MatrixOps
                 var top = TFragment.Element(At(registers, i->Operand[a], half).AsUInt32(), step % TFragment.Elements);
                 var bottom = TFragment.Element(At(registers, i->Operand[a + 1], half).AsUInt32(), step % TFragment.Elements);
                 Floats* e = even + 4 * step, o = odd + 4 * step;
-                Add(Vector512.Shuffle(top, Vector512.Create(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)),
-                    Vector512.Shuffle(bottom, Vector512.Create(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)), e[0], o[0], ref c0, ref c1, ref c2, ref c3);
-                Add(Vector512.Shuffle(top, Vector512.Create(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 13, 13, 13, 13)),
-                    Vector512.Shuffle(bottom, Vector512.Create(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 13, 13, 13, 13)), e[1], o[1], ref c0, ref c1, ref c2, ref c3);
-                Add(Vector512.Shuffle(top, Vector512.Create(2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14, 14, 14)),
-                    Vector512.Shuffle(bottom, Vector512.Create(2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14, 14, 14)), e[2], o[2], ref c0, ref c1, ref c2, ref c3);
-                Add(Vector512.Shuffle(top, Vector512.Create(3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15)),
-                    Vector512.Shuffle(bottom, Vector512.Create(3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15)), e[3], o[3], ref c0, ref c1, ref c2, ref c3);
+                Add(Spread(top, 0x00), Spread(bottom, 0x00), e[0], o[0], ref c0, ref c1, ref c2, ref c3);
+                Add(Spread(top, 0x55), Spread(bottom, 0x55), e[1], o[1], ref c0, ref c1, ref c2, ref c3);
+                Add(Spread(top, 0xaa), Spread(bottom, 0xaa), e[2], o[2], ref c0, ref c1, ref c2, ref c3);
+                Add(Spread(top, 0xff), Spread(bottom, 0xff), e[3], o[3], ref c0, ref c1, ref c2, ref c3);
             }
             Set(registers, i->Operand[0], half, c0);
             Set(registers, i->Operand[1], half, c1);
@@ -105,14 +103,26 @@ internal static unsafe class MatrixOps
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Set(byte* registers, int operand, int half, Floats value) => ((Floats*)(registers + operand))[half] = value;
 
-    /// <summary>For each lane l, lane 8 (l mod 4) + <paramref name="offset"/> of the 32 in low and high.</summary>
+    /// <summary>One of each four neighbours in all four of them: the one that the pairs of bits in <paramref name="control"/> name.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Floats Column(Floats low, Floats high, int offset)
+    static Floats Spread(Floats value, [ConstantExpected] byte control)
     {
-        var index = Vector512.Create(0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24) + Vector512.Create(offset);
-        if (Avx512F.IsSupported) return Avx512F.PermuteVar16x32x2(low, index, high);
-        return Vector512.ConditionalSelect(Vector512.LessThan(index, Vector512.Create(16)).AsSingle(),
-            Vector512.Shuffle(low, index & Vector512.Create(15)), Vector512.Shuffle(high, index & Vector512.Create(15)));
+        if (Avx512F.IsSupported) return Avx512F.Permute4x32(value, control);
+        if (Avx.IsSupported) return Vector512.Create(Avx.Permute(value.GetLower(), control), Avx.Permute(value.GetUpper(), control));
+        var index = Vector512.Create(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12) + Vector512.Create(control & 3);
+        return Vector512.Shuffle(value, index);
+    }
+
+    /// <summary>For each lane l, lane 8 (l mod 4) + <paramref name="offset"/> of the 32 in low and high, which lie in memory too.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Floats Column(Floats low, Floats high, Floats* stored, int offset)
+    {
+        if (Avx512F.IsSupported)
+            return Avx512F.PermuteVar16x32x2(low, Vector512.Create(0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24, 0, 8, 16, 24) + Vector512.Create(offset), high);
+        float* lanes = (float*)stored;
+        var four = Vector128.Create(lanes[offset], lanes[8 + offset], lanes[16 + offset], lanes[24 + offset]);
+        var eight = Vector256.Create(four, four);
+        return Vector512.Create(eight, eight);
     }
 
     /// <summary>ldmatrix: <see cref="Instruction.Count"/> matrices of 8x8 16-bit elements; lane 8j + r has the address of row r of matrix j.</summary>
