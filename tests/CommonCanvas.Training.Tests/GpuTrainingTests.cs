@@ -36,7 +36,17 @@ public abstract class GpuTrainingTests : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    CudaOps NewGpu() => CudaOps.Open(driver(), ptxOnly: ptxOnly);
+    CudaOps NewGpu() => NewGpu(driver());
+
+    CudaOps NewGpu(CudaDriver driver)
+    {
+        var gpu = CudaOps.Open(driver, ptxOnly: ptxOnly);
+        Equip(gpu);
+        return gpu;
+    }
+
+    /// <summary>Gives a device what it computes with beside its kernels.</summary>
+    protected virtual void Equip(CudaOps gpu) { }
 
     /// <summary>
     /// fp32 sums in another order differ by some 1e-6 of a gradient; AdamW divides by the gradient's own size, so that a
@@ -84,7 +94,7 @@ public abstract class GpuTrainingTests : IDisposable
     {
         var waits = new List<int>();
         var progress = new RecordingProgress { OnStep = _ => waits.Add(CountedDriver.Waits) };
-        using var gpu = CudaOps.Open(CountedDriver.Over(driver()), ptxOnly: ptxOnly);
+        using var gpu = NewGpu(CountedDriver.Over(driver()));
         using var run = new TinyRun(cache, folder["waits"], 4, s => s with { CheckpointEvery = 100, ValidateEvery = 0 }, gpu, progress);
         run.Loop.Run();
         Assert.Equal([1, 1, 1], waits.Zip(waits.Skip(1), (before, after) => after - before));

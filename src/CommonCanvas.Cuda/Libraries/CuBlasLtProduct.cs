@@ -40,6 +40,8 @@ public sealed unsafe class CuBlasLtProduct : IDisposable
         Set(MatmulAttribute.TransposeA, shape.TransposeA ? 1 : 0);
         Set(MatmulAttribute.TransposeB, shape.TransposeB ? 1 : 0);
         Set(MatmulAttribute.Epilogue, shape.Bias ? MatmulEpilogue.Bias : MatmulEpilogue.None);
+        // proposals look at the bias's alignment, so some address stands here until there is one
+        if (shape.Bias) Set(MatmulAttribute.BiasPointer, (nint)shape.Alignment);
         a = Layout(shape.Operands, shape.TransposeA ? (shape.K, shape.M) : (shape.M, shape.K));
         b = Layout(shape.Operands, shape.TransposeB ? (shape.N, shape.K) : (shape.K, shape.N));
         result = Layout(shape.Result, (shape.M, shape.N));

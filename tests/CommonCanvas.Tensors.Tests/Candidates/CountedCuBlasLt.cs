@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using CommonCanvas.Cuda;
 using CommonCanvas.Emulator.Libraries;
+using CommonCanvas.Tests;
 
 namespace CommonCanvas.Tensors.Tests;
 

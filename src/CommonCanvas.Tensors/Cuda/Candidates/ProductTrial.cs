@@ -154,10 +154,11 @@ sealed unsafe class ProductTrial : IDisposable
     /// </summary>
     double Allowance(float right, int extraRoundings) => extraRoundings * 2 * UnitInLastPlace(Math.Abs((double)right) + 1);
 
+    // the power of two below it, by its exponent's bits: there may be millions of them
     double UnitInLastPlace(double value)
     {
         int digits = problem.Type switch { DType.F16 => 10, DType.BF16 => 7, _ => 23 };
-        return double.IsFinite(value) ? Math.ScaleB(1, Math.ILogB(value) - digits) : 0;
+        return double.IsFinite(value) ? BitConverter.UInt64BitsToDouble((BitConverter.DoubleToUInt64Bits(value) & 0x7FF0_0000_0000_0000) - ((ulong)digits << 52)) : 0;
     }
 
     float Value(byte[] from, int at) => expected.Type switch

@@ -2,13 +2,13 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using CommonCanvas.Cuda;
 
-namespace CommonCanvas.Tensors.Tests;
+namespace CommonCanvas.Tests;
 
 /// <summary>
 /// A driver in which time passes only by launches of kernels, a millisecond for a product and a tenth for anything else, and by
-/// what tests add: so that which of two ways is the faster does not depend on the machine. One at a time.
+/// what tests add: so that which of two ways is the faster does not depend on the machine. For tests of one collection.
 /// </summary>
-static unsafe class LaunchClock
+public static unsafe class LaunchClock
 {
     static readonly ConcurrentDictionary<nint, float> marks = new(), costs = new();
     static CudaDriver inner;
@@ -20,8 +20,6 @@ static unsafe class LaunchClock
     public static CudaDriver Over(CudaDriver driver)
     {
         (inner, Now) = (driver, 0);
-        marks.Clear();
-        costs.Clear();
         driver.cuModuleGetFunction = &GetFunction;
         driver.cuLaunchKernel = &Launch;
         driver.cuEventRecord = &Record;
