@@ -193,7 +193,7 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
 
         // Through shared memory, 16 rows of every warp at a time, so that memory is written in whole rows of the tile. Two
         // lots of rows take turns, and one barrier for each is enough: what the next one overwrites has been read before it.
-        copy_wait<0>();
+        // No copy is under way any more: the latest groups are empty.
         __syncthreads(); // every warp has read the ring for the last time
         bool quads = output.together();
 #pragma unroll

@@ -35,10 +35,13 @@ public sealed partial record KernelMutant(string File, int Line, MutantKind Kind
         {
             string code = Code(lines[i]);
             if (!Mutable(code)) continue;
+            bool unrolled = i > 0 && lines[i - 1].Trim() == "#pragma unroll";
             foreach (var (kind, pattern, replacement) in Changes)
                 foreach (Match match in pattern.Matches(code))
                 {
-                    string after = code[..match.Index] + pattern.Replace(code[match.Index..], replacement, 1);
+                    // such a loop indexes registers: a turn more is undefined, and the compiler may leave it out
+                    if (unrolled && kind == MutantKind.Bound && replacement == " <= " && code.TrimStart().StartsWith("for ", StringComparison.Ordinal)) continue;
+                    string after = code[..match.Index] + match.Result(replacement) + code[(match.Index + match.Length)..];
                     yield return new KernelMutant(file, i + 1, kind, code.Trim(), after.Trim());
                 }
         }

@@ -10,7 +10,7 @@ namespace CommonCanvas.Tensors.Tests;
 public sealed record KernelProof(Type Class, MethodInfo Method, object?[] Arguments)
 {
     /// <summary>All classes that prove kernels on the emulated GPU by their results.</summary>
-    public static IReadOnlyList<Type> Classes { get; } = [.. typeof(EmulatorTests).GetNestedTypes(), typeof(ProductTilesTests)];
+    public static IReadOnlyList<Type> Classes { get; } = [.. typeof(EmulatorTests).GetNestedTypes(), .. typeof(SmallEmulatorTests).GetNestedTypes(), typeof(ProductTilesTests)];
 
     /// <summary>The tests of a class, a theory once for each of its rows.</summary>
     public static IEnumerable<KernelProof> Of(Type type)
@@ -42,7 +42,7 @@ public sealed record KernelProof(Type Class, MethodInfo Method, object?[] Argume
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Class.Name}.{Method.Name}({string.Join(", ", Arguments)})";
+    public override string ToString() => $"{Class.FullName![(Class.Namespace!.Length + 1)..]}.{Method.Name}({string.Join(", ", Arguments)})";
 
     static IEnumerable<object?[]> Rows(Type type, MethodInfo method)
     {

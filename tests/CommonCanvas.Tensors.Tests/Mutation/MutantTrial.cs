@@ -91,7 +91,7 @@ public sealed class MutantTrial : IDisposable
     CudaOps Device(Dictionary<int, CudaOps> devices, int schedule, KernelCache cache, KernelMutant mutant)
     {
         if (devices.TryGetValue(schedule, out var device)) return device;
-        var options = new EmulatedDeviceOptions { Threads = 1, Schedule = (ulong)schedule, InstructionBudget = Budget, MemoryBytes = DeviceBytes };
+        var options = GpuDevices.Options(schedule) with { Threads = 1, InstructionBudget = Budget, MemoryBytes = DeviceBytes };
         return devices[schedule] = Open(cache, mutant.Rewrite, options);
     }
 

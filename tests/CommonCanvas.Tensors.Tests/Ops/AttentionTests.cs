@@ -76,6 +76,24 @@ public abstract class AttentionTests(TestDevice device) : OpTests(device)
         Assert.Equal([1000f], run.Read("logSumExp"));
     }
 
+    /// <summary>The same wherever the largest one stands among keys of several tiles.</summary>
+    [Fact]
+    public void A_large_score_is_found_at_every_place()
+    {
+        const int Keys = 70, Size = 8;
+        foreach (var type in Types)
+            for (int place = 0; place < Keys; place++)
+            {
+                using var run = new OpRun(Device, type);
+                float[] keys = new float[Keys * Size];
+                for (int key = 0; key < Keys; key++) keys[key * Size] = key == place ? 16 : -16;
+                var q = run.Values("q", type, [64, 0, 0, 0, 0, 0, 0, 0], 1, 1, Size);
+                run.Ops.AttentionForward(q, run.Values("k", type, keys, 1, Keys, Size), run.Input("v", 1, Keys, Size), 1, false, run.Output("y", 1, 1, Size), run.Output("logSumExp", DType.F32, 1, 1, 1));
+                Assert.Equal(run.Read("v")[(place * Size)..((place + 1) * Size)], run.Read("y"));
+                Assert.Equal(64 * 16 / Math.Sqrt(Size), run.Read("logSumExp")[0], 1e-4);
+            }
+    }
+
     [Fact]
     public void A_causal_query_does_not_see_later_keys()
     {

@@ -93,6 +93,19 @@ public static class EmulatorTests
     public class Memory() : MemoryTests(TestDevice.Emulator);
 }
 
+/// <summary>The CUDA kernels that walk over their work with a grid of fixed size, on an emulated GPU whose grids are small.</summary>
+public static class SmallEmulatorTests
+{
+    [Trait("Category", "Kernels")]
+    public class Elementwise() : ElementwiseTests(TestDevice.SmallEmulator);
+    [Trait("Category", "Kernels")]
+    public class Shape() : ShapeTests(TestDevice.SmallEmulator);
+    [Trait("Category", "Kernels")]
+    public class Diffusion() : DiffusionTests(TestDevice.SmallEmulator);
+    [Trait("Category", "Kernels")]
+    public class Optimizer() : OptimizerTests(TestDevice.SmallEmulator);
+}
+
 /// <summary>The CUDA kernels on a real GPU, where there is one.</summary>
 public static class CudaTests
 {

@@ -40,12 +40,23 @@ public static class GpuDevices
     /// <summary>Why there is no real GPU; null where there is.</summary>
     public static string? NoCuda => noGpu.Value ?? noCompiler.Value;
 
+    /// <summary>The schedule that stands for a GPU of one multiprocessor, on which grids are small and threads take several turns.</summary>
+    public const int OneMultiprocessor = -1;
+
     /// <summary>
-    /// An emulated GPU. Schedule 0 takes blocks and warps as they are numbered, on two threads; others permute them, on one
+    /// An emulated GPU. Schedule 0 takes blocks and warps as they are numbered, on two threads; positive ones permute them, on one
     /// thread and on three.
     /// </summary>
-    public static DeviceLease Emulator(int schedule = 0) => substitute is { } other ? other(schedule) : Lend($"emulator {schedule}", () => CudaOps.Open(EmulatedDriver.Create(
-        new EmulatedDeviceOptions { Threads = schedule == 0 ? 2 : schedule % 2 * 2 + 1, Schedule = (ulong)schedule, MemoryBytes = 4L << 30 }), ptxOnly: true));
+    public static DeviceLease Emulator(int schedule = 0) => substitute is { } other ? other(schedule)
+        : Lend($"emulator {schedule}", () => CudaOps.Open(EmulatedDriver.Create(Options(schedule)), ptxOnly: true));
+
+    /// <summary>What the emulated GPU of a schedule is like.</summary>
+    public static EmulatedDeviceOptions Options(int schedule)
+    {
+        var options = new EmulatedDeviceOptions { MemoryBytes = 4L << 30 };
+        return schedule == OneMultiprocessor ? options with { Threads = 2, Multiprocessors = 1 }
+            : options with { Threads = schedule == 0 ? 2 : schedule % 2 * 2 + 1, Schedule = (ulong)schedule };
+    }
 
     /// <summary>Runs <paramref name="action"/> with other devices, by schedule, in place of <see cref="Emulator"/> on this thread.</summary>
     public static void Substitute(Func<int, DeviceLease> devices, Action action)
