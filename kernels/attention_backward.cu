@@ -50,7 +50,8 @@ template <int Size> struct OwnRows
     // Products with the rows of another tile.
     template <int NTiles> __device__ __forceinline__ void add_scores(float (&sums)[1][NTiles][4], word own_tile, int row, word tile)
     {
-#pragma unroll (Size <= 128 ? Size / 16 : 2)
+        constexpr int AtOnce = Size <= 128 ? Size / 16 : 2;
+#pragma unroll AtOnce
         for (int part = 0; part < Size / 16; part++)
         {
             if constexpr (!Kept) left_fragment<Size>(fragments[0][0], own_tile, row, part);

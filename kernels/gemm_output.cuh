@@ -102,7 +102,8 @@ template <typename Result, typename Rows = AllRows> struct Output
 #pragma unroll
             for (int pass = 0; pass < (Height * Side + Threads - 1) / Threads; pass++)
             {
-                word r = thread / Side + pass * (Threads / Side), at = row + r / Band * Apart + r % Band, c = thread % Side * 4;
+                word r = thread / Side + pass * (Threads / Side), c = thread % Side * 4;
+                int at = row + (int)(r / Band * Apart + r % Band);
                 if ((Height * Side % Threads == 0 || r < Height) && at < rows) emit_row<Columns, Side>(sums + r * Stride + c, result_row(at), column + c);
             }
             return;
@@ -110,8 +111,9 @@ template <typename Result, typename Rows = AllRows> struct Output
 #pragma unroll 1
         for (word e = thread; e < Height * Columns; e += Threads)
         {
-            word r = e / Columns, c = e % Columns, at = row + r / Band * Apart + r % Band;
-            if (at < rows && column + c < result.columns) take(result_row(at), column + c, sums[r * Stride + c]);
+            word r = e / Columns, c = e % Columns;
+            int at = row + (int)(r / Band * Apart + r % Band), to = column + (int)c;
+            if (at < rows && to < result.columns) take(result_row(at), to, sums[r * Stride + c]);
         }
     }
 
