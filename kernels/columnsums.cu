@@ -9,7 +9,7 @@
 // ORDER:   deterministic: rows within a thread, threads, parts and samples are added in order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  -
-// TRIED:   -
+// TRIED:   sums in shared memory in the order of the columns: 3.5 passes more for each pass without bank conflicts
 #include "types.cuh"
 
 constexpr int PackColumns = 8, RowGroups = 32, Width = PackColumns * Lanes; // 256 threads: 8 packs of columns by 32 rows
@@ -17,7 +17,8 @@ constexpr int PackColumns = 8, RowGroups = 32, Width = PackColumns * Lanes; // 2
 extern "C" __global__ void __launch_bounds__(256) ColumnSums(const storage* dY, float* shares, int rows, int columns, int sample_rows,
     int parts, int part_rows, int aligned)
 {
-    __shared__ float sums[RowGroups][Width];
+    // Of a row first the fours that begin the packs, then the next fours: 8 threads store 8 fours beside each other.
+    alignas(16) __shared__ float sums[RowGroups][Width];
     int pack = threadIdx.x % PackColumns, group = threadIdx.x / PackColumns;
     int column = blockIdx.x * Width + pack * Lanes;
     int sample = blockIdx.y / parts, begin = sample * sample_rows + blockIdx.y % parts * part_rows;
@@ -44,10 +45,11 @@ extern "C" __global__ void __launch_bounds__(256) ColumnSums(const storage* dY, 
                 if (column + lane < columns) sum[lane] += widen(dY[(wide)row * (word)columns + column + lane]);
     }
 #pragma unroll
-    for (int lane = 0; lane < Lanes; lane++) sums[group][pack * Lanes + lane] = sum[lane];
+    for (int lane = 0; lane < Lanes; lane += 4)
+        *reinterpret_cast<float4*>(&sums[group][lane * PackColumns + pack * 4]) = make_float4(sum[lane], sum[lane + 1], sum[lane + 2], sum[lane + 3]);
     __syncthreads(); // every thread's sums are written
 
-    int mine = blockIdx.x * Width + threadIdx.x;
+    int four = threadIdx.x / 4, mine = blockIdx.x * Width + four % PackColumns * Lanes + four / PackColumns * 4 + threadIdx.x % 4;
     if (threadIdx.x >= Width || mine >= columns) return;
     float total = 0.0f;
 #pragma unroll 8
