@@ -4,7 +4,7 @@
 //          at multiples of 4 elements
 // TRAFFIC: y written once, 20 bytes of a key read by every block: the minimum
 // NEEDS:   RandomNormal: 256 threads, 48 registers, 0 bytes of shared memory, sm_70
-// NEEDS:   RandomUniform: 256 threads, 48 registers, 0 bytes of shared memory, sm_70
+// NEEDS:   RandomUniform: 256 threads, 56 registers, 0 bytes of shared memory, sm_70
 // WRITES:  =
 // ORDER:   deterministic: an element depends on the key and its index alone; uniform numbers have the CPU's bits, and normal
 //          ones but for a rounding in a thousand million
