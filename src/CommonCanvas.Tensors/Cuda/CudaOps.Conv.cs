@@ -5,7 +5,7 @@ public sealed partial class CudaOps
 {
     static readonly ProductKernels convForward = new("conv.cu", nameof(ConvForward));
     static readonly ProductKernels convBackwardInput = new("conv.cu", nameof(ConvBackward) + "Input");
-    static readonly ProductKernels convBackwardWeight = new("conv.cu", nameof(ConvBackward) + "Weight");
+    static readonly ProductKernels convBackwardWeight = new("conv.cu", nameof(ConvBackward) + "Weight", resultBytes: 8);
 
     /// <inheritdoc/>
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)

@@ -5,7 +5,7 @@ public sealed partial class CudaOps
 {
     static readonly ProductKernels linearForward = new("linear.cu", nameof(LinearForward));
     static readonly ProductKernels linearBackwardInput = new("linear.cu", nameof(LinearBackward) + "Input");
-    static readonly ProductKernels linearBackwardWeight = new("linear.cu", nameof(LinearBackward) + "Weight");
+    static readonly ProductKernels linearBackwardWeight = new("linear.cu", nameof(LinearBackward) + "Weight", resultBytes: 8);
 
     /// <inheritdoc/>
     public void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)

@@ -8,7 +8,8 @@ namespace CommonCanvas.Tensors;
 /// <param name="Threads">Of a block.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
 /// <param name="Rate">Multiply-adds of a multiprocessor in a cycle.</param>
-sealed record ProductTile(string Kernel, int M, int N, int K, int Threads, int SharedBytes, double Rate);
+/// <param name="ResultBytes">That a number of the result moves: a gradient is read and written.</param>
+sealed record ProductTile(string Kernel, int M, int N, int K, int Threads, int SharedBytes, double Rate, int ResultBytes = 2);
 
 /// <summary>The kernels of one product, as <c>gemm_kernels.cuh</c> lists them.</summary>
 sealed class ProductKernels
@@ -16,7 +17,8 @@ sealed class ProductKernels
     /// <summary>Kernels named <paramref name="name"/> with the tile, in <paramref name="file"/>.</summary>
     /// <param name="file">The kernel file.</param>
     /// <param name="name">What all names begin with.</param>
-    public ProductKernels(string file, string name)
+    /// <param name="resultBytes">That a number of the result moves with 16-bit storage: 8 where it is a gradient, which is added to.</param>
+    public ProductKernels(string file, string name, int resultBytes = 2)
     {
         File = file;
         Tensor =
@@ -27,6 +29,7 @@ sealed class ProductKernels
             OnTensorCores(name, 96, 128, threads: 128, rate: 900),
             OnTensorCores(name, 64, 64, threads: 128, rate: 600),
         ];
+        Tensor = [.. Tensor.Select(tile => tile with { ResultBytes = resultBytes })];
         TensorUnaligned = [Tensor[^1] with { Kernel = name + "Unaligned", Rate = 200 }];
         Simt = [new ProductTile(name + "Simt", 64, 64, 16, Threads: 64, SharedBytes: 0, Rate: 45)];
         SimtUnaligned = [Simt[0] with { Kernel = name + "SimtUnaligned", Rate = 35 }];
@@ -91,8 +94,8 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
 
     /// <summary>
     /// Chooses the tile and the number of shares of least predicted time. Time is what the multiprocessor with the most blocks
-    /// needs for its products (tiles that fill all of them once and a half cost as much as two rounds), or what the operands
-    /// need from the second-level cache, or the shares from memory, whichever is longest, and the adding of shares. Tiles of
+    /// needs for its products (tiles that fill all of them once and a half cost as much as two rounds), or what operands and
+    /// result need from the second-level cache or from memory, whichever is longest, and the adding of shares. Tiles of
     /// which a multiprocessor cannot hold enough are left out, but for the last one. The same answer for the same arguments.
     /// </summary>
     /// <param name="tiles">Candidates, the smallest last.</param>
@@ -111,18 +114,16 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
             int resident = (sharedBytes + SystemBytes) / (tile.SharedBytes + SystemBytes) * tile.Threads;
             if (tile != tiles[^1] && resident < EnoughThreads) continue;
             long blocks = DivideUp(m, tile.M) * DivideUp(n, tile.N), steps = DivideUp(k, tile.K);
-            double operands = (double)OperandBytes * k * (DivideUp(n, tile.N) * m + DivideUp(m, tile.M) * n) / (L2BytesPerCycle * multiprocessors);
+            double operands = (double)OperandBytes * k * (DivideUp(n, tile.N) * m + DivideUp(m, tile.M) * n), once = (double)OperandBytes * k * (m + n);
             long most = m * n > int.MaxValue / 2 ? 1 : Math.Clamp(steps / MinSteps, 1, MaxSplits);
             for (int splits = 1; splits <= most; splits++)
             {
                 long rounds = DivideUp(blocks * splits, multiprocessors);
                 double products = (double)tile.M * tile.N * tile.K * DivideUp(steps, splits) / (rounds * tile.Threads < EnoughThreads ? RateAlone * tile.Rate : tile.Rate);
-                double cycles = Math.Max(operands, rounds * (StartCycles + products));
-                if (splits > 1)
-                {
-                    double result = (double)sizeof(float) * m * n / (MemoryBytesPerCycle * multiprocessors);
-                    cycles = Math.Max(cycles, splits * result) + LaunchCycles + (splits + 1) * result;
-                }
+                double shares = (double)sizeof(float) * splits * m * n, result = (double)tile.ResultBytes * m * n, stored = splits > 1 ? shares : result;
+                double l2 = (operands + stored) / (L2BytesPerCycle * multiprocessors), memory = (once + stored) / (MemoryBytesPerCycle * multiprocessors);
+                double cycles = Math.Max(Math.Max(l2, memory), rounds * (StartCycles + products));
+                if (splits > 1) cycles += LaunchCycles + (shares + result) / (MemoryBytesPerCycle * multiprocessors);
                 if (cycles < least) (best, least) = (new ProductPlan(tile, splits), cycles);
             }
         }
