@@ -66,12 +66,12 @@ public class KernelMutationTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>An entry that no longer fits would excuse what nobody has looked at.</summary>
+    /// <summary>An entry that no longer fits, or fits several lines, would excuse what nobody has looked at.</summary>
     [Fact]
-    public void Every_mutant_that_is_called_equivalent_exists()
+    public void Every_mutant_that_is_called_equivalent_exists_once()
     {
-        var all = KernelMutant.All().Select(mutant => (mutant.File, mutant.Before, mutant.After)).ToHashSet();
-        Assert.All(equivalent.Value, entry => Assert.Contains((entry.File, entry.Before, entry.After), all));
+        var all = KernelMutant.All().ToArray();
+        Assert.All(equivalent.Value, entry => Assert.Single(all, mutant => (entry.File, entry.Before, entry.After) == (mutant.File, mutant.Before, mutant.After)));
     }
 
     /// <summary>Each kind is found in the kernels, and a mutant differs from its kernel in one line.</summary>
