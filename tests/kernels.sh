@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A second compiler's opinion of the CUDA kernels: clang checks every file of kernels/ for every storage type, on sm_70 to
 # sm_86 and as host code, and each of its warnings is an error. Needs neither CUDA nor its headers: tests/cuda_builtins.h.
-# (Parameters are unused where an older device lacks the instructions.) Without clang it says so and succeeds. CLANG names another one; arguments are the files to check instead of all.
+# (Parameters are unused where an older device lacks the instructions.) Without clang it says so and succeeds. CLANG names
+# another one; arguments are the files to check instead of all.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -98,10 +98,11 @@ public sealed class ProfileCommand
             ["min_s"] = Math.Round(times[0], 4),
             ["images_per_s"] = Math.Round(size / median, 3),
             ["peak_rss_mib"] = Memory.PeakResidentBytes() >> 20,
+            ["peak_tensors_mib"] = device.Arena.HighWater >> 20,
             ["loss"] = Math.Round(step.Loss, 4),
         };
         if (onlyJson) runner.Console.Line(line.ToJsonString(json));
-        else runner.Console.Line(FormattableString.Invariant($"{median:F4} s a step (fastest {times[0]:F4}), {size / median:F3} images/s, peak memory {Memory.PeakResidentBytes() >> 20} MiB"));
+        else runner.Console.Line(FormattableString.Invariant($"{median:F4} s a step (fastest {times[0]:F4}), {size / median:F3} images/s, peak memory {Memory.PeakResidentBytes() >> 20} MiB, of tensors on the device {device.Arena.HighWater >> 20} MiB"));
         return ExitCode.Done;
     }
 
