@@ -15,7 +15,7 @@ public sealed class ProfileCommandTests
         Assert.Equal(ExitCode.Done, code);
         using var json = JsonDocument.Parse(Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
         Assert.Equal(
-            ["peer", "shape", "parameters", "latent", "batch", "dtype", "forward_only", "threads", "graphs", "step_s", "min_s", "images_per_s", "peak_rss_mib", "loss"],
+            ["peer", "shape", "parameters", "latent", "batch", "dtype", "forward_only", "threads", "graphs", "step_s", "min_s", "images_per_s", "peak_rss_mib", "peak_tensors_mib", "loss"],
             json.RootElement.EnumerateObject().Select(p => p.Name));
         Assert.Equal(forwardOnly, json.RootElement.GetProperty("forward_only").GetBoolean());
         Assert.False(json.RootElement.GetProperty("graphs").GetBoolean());
