@@ -62,7 +62,7 @@ __device__ __forceinline__ void backward(const storage* dY, storage* dX, word he
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) UpsampleBackward(const storage* dY, storage* dX, word height, word width, word channels, word out_height,
+extern "C" __global__ void __launch_bounds__(256, 1) UpsampleBackward(const storage* dY, storage* dX, word height, word width, word channels, word out_height,
     word out_width, int packed)
 {
     if (packed) backward<Lanes>(dY, dX, height, width, channels, out_height, out_width);
