@@ -20,6 +20,22 @@ interface IProductCandidate : IDisposable
     void Run(CudaStream stream, Arena arena, in ProductOperands operands);
 }
 
+/// <summary>What a candidate's result is beside that of the program's own kernels.</summary>
+enum ProductVerdict
+{
+    /// <summary>As exact as the candidate says.</summary>
+    Right,
+
+    /// <summary>
+    /// Rounded to the storage type once more than it says, before something is added. cuBLASLt 13.1 does so with addends where
+    /// rows are not aligned to 16 bytes: nothing is wrong with it, but the program's own kernels are more exact.
+    /// </summary>
+    Coarse,
+
+    /// <summary>Anything else.</summary>
+    Wrong,
+}
+
 /// <summary>A library that has candidates for products.</summary>
 interface IProductLibrary : IDisposable
 {

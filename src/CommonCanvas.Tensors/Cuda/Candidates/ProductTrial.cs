@@ -63,9 +63,8 @@ sealed unsafe class ProductTrial : IDisposable
     }
 
     /// <summary>Runs a candidate once.</summary>
-    /// <returns>What is wrong with its result, or null.</returns>
     /// <exception cref="LibraryCallException">It refuses.</exception>
-    public string? Check(IProductCandidate candidate, Arena arena)
+    public (ProductVerdict Verdict, string Difference) Check(IProductCandidate candidate, Arena arena)
     {
         Prepare(operands.Result);
         candidate.Run(stream, arena, operands);
@@ -120,9 +119,9 @@ sealed unsafe class ProductTrial : IDisposable
         else stream.Fill8(result.Data, 0xFF, result.Bytes);
     }
 
-    string? Compare(int extraRoundings)
+    (ProductVerdict, string) Compare(int extraRoundings)
     {
-        long different = 0, count = expected.Count;
+        long different = 0, wrong = 0, count = expected.Count;
         double worst = -1;
         (float Expected, float Actual) worstPair = default;
         int size = expected.Type.Size();
@@ -139,12 +138,14 @@ sealed unsafe class ProductTrial : IDisposable
                 double distance = Math.Abs((double)right - answer);
                 if (distance <= Allowance(right, extraRoundings)) continue;
                 different++;
+                if (!(distance <= Allowance(right, extraRoundings + 1))) wrong++;
                 if (!(distance > worst) && !double.IsNaN(distance)) continue;
                 (worst, worstPair) = (double.IsNaN(distance) ? double.PositiveInfinity : distance, (right, answer));
             }
         }
-        return different == 0 ? null : string.Create(CultureInfo.InvariantCulture,
-            $"{different} of {count} values differ, the worst is {worstPair.Actual} where {worstPair.Expected} is right");
+        if (different == 0) return (ProductVerdict.Right, "");
+        return (wrong == 0 && problem.Addends != 0 ? ProductVerdict.Coarse : ProductVerdict.Wrong, string.Create(CultureInfo.InvariantCulture,
+            $"{different} of {count} values differ, the worst is {worstPair.Actual} where {worstPair.Expected} is right"));
     }
 
     /// <summary>

@@ -14,7 +14,7 @@ public sealed record ProductMeasurement(string Problem, double OwnMilliseconds, 
 /// <summary>
 /// Decides for each product, once, whether the program's own kernels or a library's candidate computes it: every candidate is
 /// checked against the own kernels' result and timed, on memory of its own, and the fastest right one is remembered on disk.
-/// A library that answers wrongly once is not used again. Once decided, a product costs a look into a table and no waiting.
+/// A library that answers wrongly once is not used again; a candidate that rounds more often than it says is passed over. Once decided, a product costs a look into a table and no waiting.
 /// </summary>
 sealed class ProductTuner : IDisposable
 {
@@ -152,11 +152,12 @@ sealed class ProductTuner : IDisposable
 
     bool IsRight(ProductTrial trial, IProductLibrary library, IProductCandidate candidate, string problem)
     {
-        string? wrong;
-        try { wrong = trial.Check(candidate, arena); }
+        ProductVerdict verdict;
+        string difference;
+        try { (verdict, difference) = trial.Check(candidate, arena); }
         catch (LibraryCallException) { return false; } // proposed and refused: not this one
-        if (wrong is null) return true;
-        string report = $"{library.Name} computes {problem} wrongly: {wrong}";
+        if (verdict != ProductVerdict.Wrong) return verdict == ProductVerdict.Right; // what is only coarse is not for this product
+        string report = $"{library.Name} computes {problem} wrongly: {difference}";
         choices.AddWrong(library.Name, report);
         note?.Invoke($"{report}. It is not used any more on this device, now and in later runs; the program's own kernels compute instead. To try it again, remove {choices.FilePath}");
         Drop(library);
