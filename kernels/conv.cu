@@ -8,28 +8,28 @@
 // LAUNCH:  as linear.cu. by_*: see divide() in gemm_operand.cuh. plane, row: pixels of y in an image and in one of its rows;
 //          for Input pixels of the class, of which rows first_row + stride i, columns first_column + stride j are the image's
 // TRAFFIC: as linear.cu; a pixel's repetitions for the taps come from L2
-// NEEDS:   ConvForward160x160: 256 threads, 200 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward80x160: 128 threads, 200 registers, 46080 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward96x128: 128 threads, 200 registers, 43008 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForward64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForwardUnaligned: 128 threads, 128 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward160x160: 256 threads, 224 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward128x128: 128 threads, 255 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward80x160: 128 threads, 224 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward96x128: 128 threads, 216 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForward64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForwardUnaligned: 128 threads, 160 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForwardSimt: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvForwardSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvBackwardInput160x160: 256 threads, 192 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput80x160: 128 threads, 192 registers, 46080 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput96x128: 128 threads, 192 registers, 43008 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInput64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardInputUnaligned: 128 threads, 128 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput160x160: 256 threads, 216 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput128x128: 128 threads, 248 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput80x160: 128 threads, 232 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput96x128: 128 threads, 216 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInput64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardInputUnaligned: 128 threads, 168 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardInputSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardInputSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
-// NEEDS:   ConvBackwardWeight160x160: 256 threads, 200 registers, 61440 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight128x128: 128 threads, 232 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight80x160: 128 threads, 216 registers, 46080 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight96x128: 128 threads, 192 registers, 43008 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeight64x64: 128 threads, 104 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 176 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight160x160: 256 threads, 216 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight128x128: 128 threads, 255 registers, 49152 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight80x160: 128 threads, 232 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight96x128: 128 threads, 224 registers, 43008 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeight64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 224 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeightSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardWeightSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // WRITES:  y, dX =; dWeight +=; shares =

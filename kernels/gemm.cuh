@@ -11,7 +11,7 @@ typedef TensorTile<128, 128, 64, 64, 2> Tile128x128;
 typedef TensorTile<80, 160, 80, 40, 2> Tile80x160;
 typedef TensorTile<96, 128, 48, 64, 2> Tile96x128;
 typedef TensorTile<64, 64, 32, 32, 4> Tile64x64;
-typedef TensorTile<64, 64, 32, 32, 3> TileUnaligned; // its addresses need registers
+typedef TensorTile<64, 64, 32, 32, 2> TileUnaligned; // its addresses need registers
 #endif
 
 template <typename Tile, bool aligned, Major major_a, Major major_b, typename A, typename B, typename Output>

@@ -3,7 +3,8 @@
 // Tiles of a and b of 32 deep in k are copied asynchronously to shared memory, three stages of them in a ring, so that two are
 // on their way while one is multiplied. A warp holds WarpM x WarpN of d in registers and reads its rows of a and b with
 // ldmatrix, plain or transposed as k runs along or across the lines. The swizzle keeps copies and ldmatrix free of bank
-// conflicts. One barrier for each tile of k.
+// conflicts. One barrier for each tile of k. What is multiplied next is read before what is there is multiplied, across the
+// barrier too, so that shared memory's latency passes under matrix instructions.
 #pragma once
 #include "gemm_tile.cuh"
 #include "mma.cuh"
@@ -116,19 +117,27 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
         if constexpr (Pass + 1 < Fetch::Passes) copy_passes<aligned, Pass + 1>(fetch, places, tile);
     }
 
-    // d += the product of a tile of a and one of b, 16 of k after 16.
-    template <int Step, typename FragmentsA, typename FragmentsB>
-    static __device__ __forceinline__ void multiply(const FragmentsA& a, const FragmentsB& b, word tile, float (&d)[PiecesM][EighthsN][4])
+    // A warp's rows of a and b, 16 of k.
+    struct Operands
     {
-        word fragment_a[PiecesM][4], fragment_b[EighthsN][2];
-        a.template load<Step>(fragment_a, tile);
-        b.template load<Step>(fragment_b, tile + BytesA);
+        word a[PiecesM][4], b[EighthsN][2];
+
+        template <int Step, typename FragmentsA, typename FragmentsB>
+        __device__ __forceinline__ void load(const FragmentsA& from_a, const FragmentsB& from_b, word tile)
+        {
+            from_a.template load<Step>(a, tile);
+            from_b.template load<Step>(b, tile + BytesA);
+        }
+
+        // d += a b
+        __device__ __forceinline__ void multiply(float (&d)[PiecesM][EighthsN][4]) const
+        {
 #pragma unroll
-        for (int j = 0; j < EighthsN; j++)
+            for (int j = 0; j < EighthsN; j++)
 #pragma unroll
-            for (int i = 0; i < PiecesM; i++) mma16816(d[i][j], fragment_a[i], fragment_b[j]);
-        if constexpr (Step + 1 < K / 16) multiply<Step + 1>(a, b, tile, d);
-    }
+                for (int i = 0; i < PiecesM; i++) mma16816(d[i][j], a[i], b[j]);
+        }
+    };
 
     // Hands the tile at (m, n), summed over k_begin <= k < k_end (both multiples of K; operands are zero beyond their end), to
     // output(row, column, four values in a row).
@@ -180,15 +189,24 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
 #pragma unroll 1
         for (int stage = 0; stage < Stages - 1; stage++) fill();
 
+        static_assert(K == 32, "two steps of 16");
         word current = ring_address;
+        Operands first, second;
+        auto arrive = [&]() {
+            copy_wait<Stages - 2>();
+            __syncthreads(); // every thread's part of the tile has arrived, and the one before, which is filled next, has been read by all
+            first.template load<0>(fragments_a, fragments_b, current);
+        };
+        if (k_begin < k_end) arrive();
         for (int k = k_begin; k < k_end; k += K)
         {
-            copy_wait<Stages - 2>();
-            __syncthreads(); // every thread's part of this tile has arrived, and the tile that is filled next has been multiplied by all
+            second.template load<1>(fragments_a, fragments_b, current);
             fill();
-            multiply<0>(fragments_a, fragments_b, current, d);
+            first.multiply(d);
             current += StageBytes;
             if (current == ring_address + Stages * StageBytes) current = ring_address;
+            if (k + K < k_end) arrive();
+            second.multiply(d);
         }
 
         // Through shared memory, 16 rows of every warp at a time, so that memory is written in whole rows of the tile. Two
