@@ -20,11 +20,12 @@ template <typename Sums> __device__ __forceinline__ Sums widened(const storage* 
 
 template <> __device__ __forceinline__ float widened<float>(const storage* from) { return widen(*from); }
 
-template <> __device__ __forceinline__ float4 widened<float4>(const storage* from)
+__device__ __forceinline__ float4 widened(const Quad& quad)
 {
-    Quad quad = *reinterpret_cast<const Quad*>(from);
     return make_float4(widen(quad.element[0]), widen(quad.element[1]), widen(quad.element[2]), widen(quad.element[3]));
 }
+
+template <> __device__ __forceinline__ float4 widened<float4>(const storage* from) { return widened(*reinterpret_cast<const Quad*>(from)); }
 
 __device__ __forceinline__ void store_narrowed(storage* to, float sum) { *to = narrow(sum); }
 
@@ -37,6 +38,15 @@ __device__ __forceinline__ void store_narrowed(storage* to, float4 sums)
 struct AllRows
 {
     __device__ __forceinline__ int operator()(int row) const { return row; }
+};
+
+// Where four numbers in a row of a result go, if they are inside.
+struct Place
+{
+    int row, column;
+    bool inside;
+
+    __device__ __forceinline__ wide at(int columns) const { return (wide)row * (word)columns + column; }
 };
 
 // y = sum + per_sample[sample, column] + residual, each optional. The bias is what sums begin with.
@@ -57,6 +67,33 @@ struct Activations
         if (residual) sums = sums + widened<Sums>(residual + at);
         store_narrowed(y + at, sums);
     }
+
+    // The same for several at once. What is added is loaded first, all of it under way together: memory is far away.
+    template <int Count> __device__ __forceinline__ void finish(const Place (&places)[Count], const float* const (&sums)[Count]) const
+    {
+        Quad samples[Count], residuals[Count];
+        if (per_sample)
+        {
+#pragma unroll
+            for (int i = 0; i < Count; i++)
+                if (places[i].inside) samples[i] = *reinterpret_cast<const Quad*>(per_sample + (wide)divide(places[i].row, by_sample) * (word)columns + places[i].column);
+        }
+        if (residual)
+        {
+#pragma unroll
+            for (int i = 0; i < Count; i++)
+                if (places[i].inside) residuals[i] = *reinterpret_cast<const Quad*>(residual + places[i].at(columns));
+        }
+#pragma unroll
+        for (int i = 0; i < Count; i++)
+        {
+            if (!places[i].inside) continue;
+            float4 sum = *reinterpret_cast<const float4*>(sums[i]);
+            if (per_sample) sum = sum + widened(samples[i]);
+            if (residual) sum = sum + widened(residuals[i]);
+            store_narrowed(y + places[i].at(columns), sum);
+        }
+    }
 };
 
 // gradient += sum.
@@ -72,6 +109,17 @@ struct Gradients
     {
         Sums* to = reinterpret_cast<Sums*>(gradient + (wide)row * (word)columns + column);
         *to = *to + sums;
+    }
+
+    template <int Count> __device__ __forceinline__ void finish(const Place (&places)[Count], const float* const (&sums)[Count]) const
+    {
+        float4 before[Count];
+#pragma unroll
+        for (int i = 0; i < Count; i++)
+            if (places[i].inside) before[i] = *reinterpret_cast<const float4*>(gradient + places[i].at(columns));
+#pragma unroll
+        for (int i = 0; i < Count; i++)
+            if (places[i].inside) *reinterpret_cast<float4*>(gradient + places[i].at(columns)) = before[i] + *reinterpret_cast<const float4*>(sums[i]);
     }
 };
 
@@ -99,12 +147,28 @@ template <typename Result, typename Rows = AllRows> struct Output
         word thread = threadIdx.x;
         if (__builtin_expect(quads, 1))
         {
+            constexpr int Passes = (Height * Side + Threads - 1) / Threads, InRow = Columns / (Side * 4), AtOnce = InRow * Passes <= 8 ? Passes : 1;
 #pragma unroll
-            for (int pass = 0; pass < (Height * Side + Threads - 1) / Threads; pass++)
+            for (int first = 0; first < Passes; first += AtOnce)
             {
-                word r = thread / Side + pass * (Threads / Side), c = thread % Side * 4;
-                int at = row + (int)(r / Band * Apart + r % Band);
-                if ((Height * Side % Threads == 0 || r < Height) && at < rows) emit_row<Columns, Side>(sums + r * Stride + c, result_row(at), column + c);
+                Place places[AtOnce * InRow];
+                const float* from[AtOnce * InRow];
+#pragma unroll
+                for (int pass = 0; pass < AtOnce; pass++)
+                {
+                    word r = thread / Side + (first + pass) * (Threads / Side), c = thread % Side * 4;
+                    int at = row + (int)(r / Band * Apart + r % Band);
+                    bool inside = (Height * Side % Threads == 0 || r < Height) && at < rows;
+                    int to = inside ? result_row(at) : 0;
+#pragma unroll
+                    for (int i = 0; i < InRow; i++)
+                    {
+                        int there = column + (int)c + i * Side * 4;
+                        places[pass * InRow + i] = Place{to, there, inside && there < result.columns};
+                        from[pass * InRow + i] = sums + r * Stride + c + i * Side * 4;
+                    }
+                }
+                take(places, from);
             }
             return;
         }
@@ -118,16 +182,23 @@ template <typename Result, typename Rows = AllRows> struct Output
     }
 
 private:
-    template <int Columns, int Side> __device__ __forceinline__ void emit_row(const float* sums, int row, int column) const
+    template <int Count> __device__ __forceinline__ void take(const Place (&places)[Count], const float* const (&sums)[Count]) const
     {
+        if (shares == nullptr) return result.finish(places, sums);
 #pragma unroll
-        for (int i = 0; i < Columns; i += Side * 4)
-            if (column + i < result.columns) take(row, column + i, *reinterpret_cast<const float4*>(sums + i));
+        for (int i = 0; i < Count; i++)
+            if (places[i].inside) *reinterpret_cast<float4*>(share(places[i].row, places[i].column)) = *reinterpret_cast<const float4*>(sums[i]);
     }
 
-    template <typename Sums> __device__ __forceinline__ void take(int row, int column, Sums sums) const
+    __device__ __forceinline__ void take(int row, int column, float sum) const
     {
-        if (shares == nullptr) result.finish(row, column, sums);
-        else *reinterpret_cast<Sums*>(shares + ((wide)blockIdx.z * (word)result_rows + row) * (word)result.columns + column) = sums;
+        if (shares == nullptr) result.finish(row, column, sum);
+        else *share(row, column) = sum;
+    }
+
+    // Where a number of this block's share goes.
+    __device__ __forceinline__ float* share(int row, int column) const
+    {
+        return shares + ((wide)blockIdx.z * (word)result_rows + row) * (word)result.columns + column;
     }
 };
