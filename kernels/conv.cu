@@ -13,7 +13,7 @@
 // NEEDS:   ConvForward80x160: 128 threads, 224 registers, 46080 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForward96x128: 128 threads, 216 registers, 43008 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForward64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvForwardUnaligned: 128 threads, 160 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvForwardUnaligned: 128 threads, 168 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvForwardSimt: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvForwardSimtUnaligned: 64 threads, 208 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardInput160x160: 256 threads, 216 registers, 61440 bytes of shared memory, sm_75, mma

@@ -6,9 +6,10 @@
 //   at(line, column)     where the element is, and whether it is there; outside it counts as zero
 //   kept()               a line that is used in a loop: see keep()
 //
-// Both know which way k runs. Where it runs along the lines, a line that is outside adds only to results that nobody takes, and
-// may be any other instead. 16 bytes from a column that is a multiple of `Lanes` lie in one line and are inside or outside together wherever the launching
-// side says that an operand is aligned.
+// Both know which way k runs. Where it runs along the lines, a line that is outside adds only to results that nobody takes, but
+// is not read from another instead: all blocks would ask for that one at once, of the one slice of L2 that has it. 16 bytes
+// from a column that is a multiple of `Lanes` lie in one line and are inside or outside together wherever the launching side
+// says that an operand is aligned.
 #pragma once
 #include "types.cuh"
 
@@ -54,15 +55,14 @@ struct Matrix
 
     template <Major major> __device__ __forceinline__ Line line(int i) const
     {
-        if constexpr (major == AlongK) return {data + (wide)min(i, lines - 1) * (word)columns, true};
-        else return {data + (wide)i * (word)columns, i < lines};
+        return {data + (wide)i * (word)columns, i < lines};
     }
 
     __device__ __forceinline__ Column column(int j) const { return j; }
 
     template <Major major> __device__ __forceinline__ Source at(const Line& line, Column column) const
     {
-        return {line.from + column, column < columns && (major == AlongK || line.inside)};
+        return {line.from + column, column < columns && line.inside};
     }
 };
 

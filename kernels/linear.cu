@@ -15,9 +15,9 @@
 // NEEDS:   LinearForwardSimtUnaligned: 64 threads, 192 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardInput160x160: 256 threads, 208 registers, 61440 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInput128x128: 128 threads, 248 registers, 49152 bytes of shared memory, sm_75, mma
-// NEEDS:   LinearBackwardInput80x160: 128 threads, 216 registers, 46080 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearBackwardInput80x160: 128 threads, 224 registers, 46080 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInput96x128: 128 threads, 208 registers, 43008 bytes of shared memory, sm_75, mma
-// NEEDS:   LinearBackwardInput64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearBackwardInput64x64: 128 threads, 120 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInputUnaligned: 128 threads, 120 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardInputSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardInputSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
