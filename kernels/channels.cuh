@@ -56,9 +56,10 @@ __device__ __forceinline__ void store_column_sums(const Strip<N>& strip, const F
     (which == 0 ? first : second)[strip.begin + channel] = sum;
 }
 
-// first[c] += sum over rows of sums[0][row, c], second[c] += sum over rows of sums[1][row, c]; each optional. A block has 32
-// channels and 8 threads for each. One thread adds to both, so they may be the same memory.
-__device__ __forceinline__ void add_rows(const float* sums, int rows, int channels, float* first, float* second)
+// first[c] = or += sum over rows of sums[0][row, c], second[c] = or += sum over rows of sums[1][row, c]; each optional. A block
+// has 32 channels and 8 threads for each. One thread adds to both, so they may be the same memory.
+__device__ __forceinline__ void add_rows(const float* sums, int rows, int channels, float* first, float* second, int accumulate_first,
+    int accumulate_second)
 {
     constexpr int Parts = Threads / WarpSize;
     __shared__ float parts[2][Parts][WarpSize];
@@ -79,6 +80,6 @@ __device__ __forceinline__ void add_rows(const float* sums, int rows, int channe
         a += parts[0][other][lane];
         b += parts[1][other][lane];
     }
-    if (first) first[channel] += a;
-    if (second) second[channel] += b;
+    if (first) first[channel] = (accumulate_first ? first[channel] : 0.0f) + a;
+    if (second) second[channel] = (accumulate_second ? second[channel] : 0.0f) + b;
 }

@@ -1,11 +1,11 @@
-// WHAT:    dBias += sums of dY's columns; dPerSample = the same for each sample
+// WHAT:    dBias = or += sums of dY's columns; dPerSample = the same for each sample
 // SHAPES:  dY [rows, columns], samples of sample_rows rows, each cut into `parts` of part_rows; shares F32[samples parts, columns];
 //          dBias F32[columns]; dPerSample [samples, columns]
 // LAUNCH:  ColumnSums: (columns / Width, samples parts) blocks; ColumnSumsFinish: a block for 32 columns
 // TRAFFIC: dY once: the minimum; shares are small
 // NEEDS:   ColumnSums: 256 threads, 64 registers, 8192 bytes of shared memory, sm_70
 // NEEDS:   ColumnSumsFinish: 256 threads, 40 registers, 1024 bytes of shared memory, sm_70
-// WRITES:  shares, dPerSample =; dBias +=
+// WRITES:  shares, dPerSample =; dBias =, or += where accumulate
 // ORDER:   deterministic: rows within a thread, threads, parts and samples are added in order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  -
@@ -58,7 +58,8 @@ extern "C" __global__ void __launch_bounds__(256) ColumnSums(const storage* dY, 
 }
 
 // Eight groups of threads share the samples; dBias and dPerSample are optional.
-extern "C" __global__ void __launch_bounds__(256) ColumnSumsFinish(const float* shares, float* dBias, storage* dPerSample, int samples, int parts, int columns)
+extern "C" __global__ void __launch_bounds__(256) ColumnSumsFinish(const float* shares, float* dBias, storage* dPerSample, int samples, int parts, int columns,
+    int accumulate)
 {
     constexpr int Groups = 8;
     __shared__ float totals[Groups][32];
@@ -77,5 +78,5 @@ extern "C" __global__ void __launch_bounds__(256) ColumnSumsFinish(const float* 
     __syncthreads(); // every group's total is written
     if (group > 0 || column >= columns || dBias == nullptr) return;
     for (int g = 1; g < Groups; g++) total += totals[g][lane];
-    dBias[column] += total;
+    dBias[column] = (accumulate ? dBias[column] : 0.0f) + total;
 }

@@ -1,4 +1,4 @@
-// WHAT:    y = x * weight + bias + perSample + residual; its gradients dX =, dWeight +=: convolutions as matrix products whose
+// WHAT:    y = x * weight + bias + perSample + residual; its gradients dX and dWeight: convolutions as matrix products whose
 //          operand is gathered from the image while it is copied (implicit GEMM), nothing is unfolded in memory
 // SHAPES:  x, dX [samples, height, width, inputs]; weight, dWeight [outputs, kernel, kernel, inputs]; y, residual, dY
 //          [samples, out_height, out_width, outputs]; bias [outputs]; perSample [samples, outputs]; dWeight F32.
@@ -32,7 +32,7 @@
 // NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 224 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeightSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardWeightSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
-// WRITES:  y, dX =; dWeight +=; shares =
+// WRITES:  y, dX =; dWeight =, or += where accumulate; shares =
 // ORDER:   deterministic
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  implicit GEMM: Chetlur et al., cuDNN: Efficient Primitives for Deep Learning (2014)
@@ -70,9 +70,9 @@ __device__ __forceinline__ void conv_backward_input(const Window& dY, const TapW
 }
 
 template <typename Tile, bool aligned>
-__device__ __forceinline__ void conv_backward_weight(const Matrix& dY, const Window& x, float* dWeight, float* shares)
+__device__ __forceinline__ void conv_backward_weight(const Matrix& dY, const Window& x, float* dWeight, float* shares, int accumulate)
 {
-    Output<Gradients> output = {{dWeight, x.columns}, shares, dY.columns, dY.columns, {}};
+    Output<Gradients> output = {{dWeight, x.columns, accumulate}, shares, dY.columns, dY.columns, {}};
     product<Tile, aligned, AcrossK, AcrossK>(dY, x, dY.columns, x.columns, dY.lines, output);
 }
 
@@ -102,10 +102,10 @@ __device__ __forceinline__ void conv_backward_weight(const Matrix& dY, const Win
 #define WEIGHT(SUFFIX, TILE) \
     extern "C" __global__ void __launch_bounds__(TILE::Threads, TILE::Blocks) ConvBackwardWeight##SUFFIX(const storage* dY, const storage* x, \
         float* dWeight, float* shares, int pixels, int outputs, int height, int width, int inputs, int plane, int row, \
-        wide by_plane, wide by_row, wide by_inputs, wide by_kernel, int kernel, int stride, int top, int left)
+        wide by_plane, wide by_row, wide by_inputs, wide by_kernel, int kernel, int stride, int top, int left, int accumulate)
 #define WEIGHT_BODY(TILE, ALIGNED) \
     Matrix gradient = {dY, pixels, outputs}; \
-    conv_backward_weight<TILE, ALIGNED>(gradient, IMAGE, dWeight, shares)
+    conv_backward_weight<TILE, ALIGNED>(gradient, IMAGE, dWeight, shares, accumulate)
 
 // What Forward and Weight read: a line for each pixel of y.
 #define IMAGE \

@@ -1,4 +1,4 @@
-// What becomes of a product's sums, four in a row at a time: an activation with its epilogue, or a gradient that is added to.
+// What becomes of a product's sums, four in a row at a time: an activation with its epilogue, or a gradient.
 // Where the contraction is split over blocks, each stores its share in a workspace [splits, rows, columns] instead, and the
 // kernels of split.cu add the shares in order and finish.
 #pragma once
@@ -96,11 +96,11 @@ struct Activations
     }
 };
 
-// gradient += sum.
+// gradient = or += sum.
 struct Gradients
 {
     float* gradient; // [rows, columns]
-    int columns;
+    int columns, accumulate;
 
     __device__ __forceinline__ float initial(int) const { return 0.0f; }
     __device__ __forceinline__ bool together() const { return columns % 4 == 0 && ((wide)gradient & 15) == 0; }
@@ -108,7 +108,8 @@ struct Gradients
     template <typename Sums> __device__ __forceinline__ void finish(int row, int column, Sums sums) const
     {
         Sums* to = reinterpret_cast<Sums*>(gradient + (wide)row * (word)columns + column);
-        *to = *to + sums;
+        Sums before = accumulate ? *to : Sums();
+        *to = before + sums;
     }
 
     template <int Count> __device__ __forceinline__ void finish(const Place (&places)[Count], const float* const (&sums)[Count]) const
@@ -116,7 +117,7 @@ struct Gradients
         float4 before[Count];
 #pragma unroll
         for (int i = 0; i < Count; i++)
-            if (places[i].inside) before[i] = *reinterpret_cast<const float4*>(gradient + places[i].at(columns));
+            before[i] = accumulate && places[i].inside ? *reinterpret_cast<const float4*>(gradient + places[i].at(columns)) : float4();
 #pragma unroll
         for (int i = 0; i < Count; i++)
             if (places[i].inside) *reinterpret_cast<float4*>(gradient + places[i].at(columns)) = before[i] + *reinterpret_cast<const float4*>(sums[i]);

@@ -7,7 +7,7 @@
 // NEEDS:   GroupNormBackwardSums: 256 threads, 80 registers, 16640 bytes of shared memory, sm_70
 // NEEDS:   GroupNormBackward: 256 threads, 112 registers, 512 bytes of shared memory, sm_70
 // NEEDS:   GroupNormBackwardParameters: 256 threads, 56 registers, 2048 bytes of shared memory, sm_70
-// WRITES:  dX =; dGamma, dBeta +=
+// WRITES:  dX =; dGamma, dBeta =, or += where accumulate_*
 // ORDER:   deterministic: rows, slabs and samples are added in a fixed order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  Wu and He, "Group normalization" (2018)
@@ -163,8 +163,9 @@ extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackward(const st
     else write_slopes<1>(x, gamma, beta, mean, rstd, dY, sums, dX, pixels, channels, groups, activate, slab, averages);
 }
 
-// dGamma[c] += sum of sums[0][.., c], dBeta[c] += sum of sums[1][.., c]; each optional
-extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackwardParameters(const float* sums, int rows, int channels, float* dGamma, float* dBeta)
+// dGamma[c] = or += sum of sums[0][.., c], dBeta[c] = or += sum of sums[1][.., c]; each optional
+extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackwardParameters(const float* sums, int rows, int channels, float* dGamma, float* dBeta,
+    int accumulate_gamma, int accumulate_beta)
 {
-    add_rows(sums, rows, channels, dGamma, dBeta);
+    add_rows(sums, rows, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
 }

@@ -10,7 +10,7 @@
 // NEEDS:   LayerNormBackward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackwardSums: 256 threads, 72 registers, 16640 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackwardParameters: 256 threads, 56 registers, 2048 bytes of shared memory, sm_70
-// WRITES:  y, mean, rstd, dX =; dGamma, dBeta +=
+// WRITES:  y, mean, rstd, dX =; dGamma, dBeta =, or += where accumulate_*
 // ORDER:   deterministic: lanes, rows and slabs are added in a fixed order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  Ba, Kiros and Hinton, "Layer normalization" (2016); Chan, Golub and LeVeque (1979) for merging variances
@@ -153,8 +153,9 @@ extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackwardSums(cons
     else write_sums<1>(x, mean, rstd, dY, sums, rows, channels, slab, shared);
 }
 
-// dGamma[c] += sum of sums[0][.., c], dBeta[c] += sum of sums[1][.., c]; each optional
-extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackwardParameters(const float* sums, int slabs, int channels, float* dGamma, float* dBeta)
+// dGamma[c] = or += sum of sums[0][.., c], dBeta[c] = or += sum of sums[1][.., c]; each optional
+extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackwardParameters(const float* sums, int slabs, int channels, float* dGamma, float* dBeta,
+    int accumulate_gamma, int accumulate_beta)
 {
-    add_rows(sums, slabs, channels, dGamma, dBeta);
+    add_rows(sums, slabs, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
 }

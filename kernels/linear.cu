@@ -1,4 +1,4 @@
-// WHAT:    y = x weight^T + bias + perSample + residual; dX = dY weight; dWeight += dY^T x
+// WHAT:    y = x weight^T + bias + perSample + residual; dX = dY weight; dWeight = or += dY^T x
 // SHAPES:  x, dX [rows, inputs]; weight [outputs, inputs]; y, residual, dY [rows, outputs]; bias [outputs];
 //          perSample [samples, outputs]; dWeight F32[outputs, inputs]; shares F32[splits, result's shape]
 // LAUNCH:  (tiles of the result, 1, splits) blocks; where splits > 1, shares are given and the kernels of split.cu finish from
@@ -29,7 +29,7 @@
 // NEEDS:   LinearBackwardWeightUnaligned: 128 threads, 128 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearBackwardWeightSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   LinearBackwardWeightSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
-// WRITES:  y, dX =; dWeight +=; shares =
+// WRITES:  y, dX =; dWeight =, or += where accumulate; shares =
 // ORDER:   deterministic
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  -
@@ -59,10 +59,11 @@ __device__ __forceinline__ void linear_backward_input(const storage* dY, const s
 }
 
 template <typename Tile, bool aligned>
-__device__ __forceinline__ void linear_backward_weight(const storage* dY, const storage* x, float* dWeight, float* shares, int rows, int inputs, int outputs)
+__device__ __forceinline__ void linear_backward_weight(const storage* dY, const storage* x, float* dWeight, float* shares, int rows, int inputs, int outputs,
+    int accumulate)
 {
     Matrix a = {dY, rows, outputs}, b = {x, rows, inputs};
-    Output<Gradients> output = {{dWeight, inputs}, shares, outputs, outputs, {}};
+    Output<Gradients> output = {{dWeight, inputs, accumulate}, shares, outputs, outputs, {}};
     product<Tile, aligned, AcrossK, AcrossK>(a, b, outputs, inputs, rows, output);
 }
 
@@ -79,7 +80,7 @@ __device__ __forceinline__ void linear_backward_weight(const storage* dY, const 
 
 #define WEIGHT(SUFFIX, TILE) \
     extern "C" __global__ void __launch_bounds__(TILE::Threads, TILE::Blocks) LinearBackwardWeight##SUFFIX(const storage* dY, const storage* x, \
-        float* dWeight, float* shares, int rows, int inputs, int outputs)
-#define WEIGHT_BODY(TILE, ALIGNED) linear_backward_weight<TILE, ALIGNED>(dY, x, dWeight, shares, rows, inputs, outputs)
+        float* dWeight, float* shares, int rows, int inputs, int outputs, int accumulate)
+#define WEIGHT_BODY(TILE, ALIGNED) linear_backward_weight<TILE, ALIGNED>(dY, x, dWeight, shares, rows, inputs, outputs, accumulate)
 
 #include "gemm_kernels.cuh"

@@ -5,7 +5,7 @@
 // TRAFFIC: shares once, result once: the minimum
 // NEEDS:   FinishActivations: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   FinishGradients: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
-// WRITES:  y =; gradient +=
+// WRITES:  y =; gradient =, or += where accumulate
 // ORDER:   deterministic: shares are added in order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  -
@@ -47,8 +47,9 @@ extern "C" __global__ void __launch_bounds__(256) FinishActivations(const float*
     finish_all(result, shares, splits, rows, by_columns);
 }
 
-extern "C" __global__ void __launch_bounds__(256) FinishGradients(const float* shares, int splits, float* gradient, int rows, int columns, wide by_columns)
+extern "C" __global__ void __launch_bounds__(256) FinishGradients(const float* shares, int splits, float* gradient, int rows, int columns, wide by_columns,
+    int accumulate)
 {
-    Gradients result = {gradient, columns};
+    Gradients result = {gradient, columns, accumulate};
     finish_all(result, shares, splits, rows, by_columns);
 }

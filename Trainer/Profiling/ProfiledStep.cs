@@ -43,7 +43,7 @@ public sealed class ProfiledStep : IDisposable
         noise = ops.Arena.Rent(type, batch, latent, latent, config.OutChannels);
         text = ops.Arena.Rent(type, batch, TextTokens, config.CrossAttentionDim);
         timesteps = ops.Arena.Rent(DType.F32, batch);
-        work = new RecordedWork(ops, (_, scale) => Compute(scale));
+        work = new RecordedWork(ops, (_, part) => Compute(part.Scale));
         if (forwardOnly) return;
         owned = unet.Parameters.Master[0] / ranks;
         moment1 = ops.Arena.Rent(DType.F32, owned);
@@ -81,7 +81,7 @@ public sealed class ProfiledStep : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         ops.BeginStep();
-        work.Run(batch, 1f / batch);
+        work.Run(batch, new GradientPart(1f / batch, Accumulate: false));
         if (!forwardOnly)
         {
             var parameters = unet.Parameters;
@@ -110,10 +110,9 @@ public sealed class ProfiledStep : IDisposable
         ops.MseForward(output, noise, weights, losses);
         if (!forwardOnly)
         {
-            unet.Parameters.ZeroGradients();
             var slope = ops.Arena.RentLike(output);
             ops.MseBackward(output, noise, weights, scale, slope);
-            unet.Backward(slope);
+            unet.Parameters.ReceiveGradients(accumulate: false, () => unet.Backward(slope));
             ops.Arena.Release(slope);
         }
         ops.Arena.Release(output);

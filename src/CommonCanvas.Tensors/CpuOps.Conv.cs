@@ -37,7 +37,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    public virtual void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         OpChecks.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
         using Values xs = Read(x), ws = Read(weight), dYs = Read(dY);
@@ -45,7 +45,7 @@ public unsafe partial class CpuOps
         if (!dWeight.IsNone) ConvBackwardWeight(xs, dYs, x, dY, geometry, dWeight);
 
         // dBias[o] += sum_b,ho,wo dY[b, ho, wo, o]
-        if (!dBias.IsNone) AccumulateColumnSums(dYs, dY.Rows, dY.Channels, dBias);
+        if (!dBias.IsNone) ReceiveColumnSums(dYs, dY.Rows, dY.Channels, dBias);
 
         // dPerSample[b, o] = sum_ho,wo dY[b, ho, wo, o]
         if (!dPerSample.IsNone)
@@ -92,10 +92,10 @@ public unsafe partial class CpuOps
     }
 
     /// <summary>dWeight[o, kh, kw, i] += sum_b,ho,wo dY[b, ho, wo, o] x[b, ho S + kh - top, wo S + kw - left, i].</summary>
-    void ConvBackwardWeight(Values xs, Values dYs, Tensor x, Tensor dY, ConvGeometry geometry, Tensor dWeight)
+    void ConvBackwardWeight(Values xs, Values dYs, Tensor x, Tensor dY, ConvGeometry geometry, GradientTarget dWeight)
     {
-        int height = x[1], width = x[2], outputs = dWeight[0], kernel = geometry.Kernel;
-        using var dWs = Read(dWeight);
+        int height = x[1], width = x[2], outputs = dY.Channels, kernel = geometry.Kernel;
+        using var dWs = Read(dWeight.Tensor);
         using var sums = RentSums(x.Channels);
         for (int o = 0; o < outputs; o++)
             for (int kh = 0; kh < kernel; kh++)
@@ -115,7 +115,7 @@ public unsafe partial class CpuOps
                                 AddScaled(sums.Row, factor, xs.Row(((long)b * height + h) * width + w));
                             }
                         }
-                    Accumulate(dWs.Row((o * kernel + kh) * kernel + kw), sums.Row);
+                    Receive(dWs.Row((o * kernel + kh) * kernel + kw), sums.Row, dWeight.Accumulate);
                 }
     }
 

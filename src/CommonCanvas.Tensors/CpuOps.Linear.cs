@@ -21,7 +21,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    public virtual void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
         int outputs = weight[0], inputs = weight[1];
@@ -44,24 +44,24 @@ public unsafe partial class CpuOps
         // dWeight[o, i] += sum_m dY[m, o] x[m, i]
         if (!dWeight.IsNone)
         {
-            using var dWs = Read(dWeight);
+            using var dWs = Read(dWeight.Tensor);
             for (int o = 0; o < outputs; o++)
             {
                 sums.Clear();
                 for (long m = 0; m < rows; m++) AddScaled(sums.Row, dYs[m * outputs + o], xs.Row(m));
-                Accumulate(dWs.Row(o), sums.Row);
+                Receive(dWs.Row(o), sums.Row, dWeight.Accumulate);
             }
         }
 
         // dBias[o] += sum_m dY[m, o]
-        if (!dBias.IsNone) AccumulateColumnSums(dYs, rows, outputs, dBias);
+        if (!dBias.IsNone) ReceiveColumnSums(dYs, rows, outputs, dBias);
     }
 
     /// <summary>target[c] += sum_r values[r, c].</summary>
-    void AccumulateColumnSums(Values values, long rows, int columns, Tensor target)
+    void ReceiveColumnSums(Values values, long rows, int columns, GradientTarget target)
     {
         using var sums = RentSums(columns);
         for (long r = 0; r < rows; r++) AddScaled(sums.Row, 1, values.Row(r));
-        Accumulate(target.Span<float>(), sums.Row);
+        Receive(target.Tensor.Span<float>(), sums.Row, target.Accumulate);
     }
 }

@@ -38,7 +38,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public virtual void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         // n = (x - mean) rstd,  u = gamma n + beta,  dU = silu ? dY silu'(u) : dY
         //   dBeta[c] += sum of dU,  dGamma[c] += sum of dU n
@@ -75,8 +75,8 @@ public unsafe partial class CpuOps
                         dXs[i] = (float)(inverse * (gs[c] * dU - sum / count - n * sumN / count));
                     }
             }
-        if (!dGamma.IsNone) Accumulate(dGamma.Span<float>(), gammas.Row);
-        if (!dBeta.IsNone) Accumulate(dBeta.Span<float>(), betas.Row);
+        if (!dGamma.IsNone) Receive(dGamma.Tensor.Span<float>(), gammas.Row, dGamma.Accumulate);
+        if (!dBeta.IsNone) Receive(dBeta.Tensor.Span<float>(), betas.Row, dBeta.Accumulate);
     }
 
     /// <inheritdoc/>
@@ -102,7 +102,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public virtual void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         // n = (x - mean) rstd
         //   dBeta[c] += sum over rows of dY,  dGamma[c] += sum over rows of dY n
@@ -132,7 +132,7 @@ public unsafe partial class CpuOps
                 to[c] = (float)(inverse * ((double)gs[c] * slope[c] - sum / channels - n * sumN / channels));
             }
         }
-        if (!dGamma.IsNone) Accumulate(dGamma.Span<float>(), gammas.Row);
-        if (!dBeta.IsNone) Accumulate(dBeta.Span<float>(), betas.Row);
+        if (!dGamma.IsNone) Receive(dGamma.Tensor.Span<float>(), gammas.Row, dGamma.Accumulate);
+        if (!dBeta.IsNone) Receive(dBeta.Tensor.Span<float>(), betas.Row, dBeta.Accumulate);
     }
 }

@@ -79,7 +79,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition)
+    public virtual void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition)
     {
         OpChecks.EmbeddingBackward(ids, dY, dTable, dPosition);
         var id = ids.Span<int>();
@@ -89,28 +89,30 @@ public unsafe partial class CpuOps
         // dTable[i] += sum of dY[r] over the r with ids[r] = i, each i at its first occurrence
         if (!dTable.IsNone)
         {
-            OpChecks.Ids(id, dTable[0]);
-            using var dTs = Read(dTable);
+            OpChecks.Ids(id, dTable.Tensor[0]);
+            if (!dTable.Accumulate) Fill(0, dTable.Tensor);
+            using var dTs = Read(dTable.Tensor);
             for (int r = 0; r < id.Length; r++)
             {
                 if (id[..r].Contains(id[r])) continue;
                 sums.Clear();
                 for (int other = r; other < id.Length; other++)
                     if (id[other] == id[r]) AddScaled(sums.Row, 1, dYs.Row(other));
-                Accumulate(dTs.Row(id[r]), sums.Row);
+                Receive(dTs.Row(id[r]), sums.Row, accumulate: true);
             }
         }
 
         // dPosition[t] += sum_b dY[b, t]
         if (!dPosition.IsNone)
         {
-            using var dPs = Read(dPosition);
+            if (!dPosition.Accumulate) Fill(0, dPosition.Tensor);
+            using var dPs = Read(dPosition.Tensor);
             int tokens = ids.Channels;
             for (int t = 0; t < tokens; t++)
             {
                 sums.Clear();
                 for (int r = t; r < id.Length; r += tokens) AddScaled(sums.Row, 1, dYs.Row(r));
-                Accumulate(dPs.Row(t), sums.Row);
+                Receive(dPs.Row(t), sums.Row, accumulate: true);
             }
         }
     }

@@ -141,9 +141,9 @@ public unsafe partial class CpuOps : IOps
         for (int i = 0; i < row.Length; i++) row[i] = (float)sums[i];
     }
 
-    /// <summary>row += sums, rounded once.</summary>
-    static void Accumulate(Span<float> row, ReadOnlySpan<double> sums)
+    /// <summary>row = or += sums, rounded once.</summary>
+    static void Receive(Span<float> row, ReadOnlySpan<double> sums, bool accumulate)
     {
-        for (int i = 0; i < row.Length; i++) row[i] = (float)(row[i] + sums[i]);
+        for (int i = 0; i < row.Length; i++) row[i] = (float)((accumulate ? row[i] : 0) + sums[i]);
     }
 }

@@ -18,8 +18,8 @@ public interface IRecording : IDisposable
 ///
 /// Arguments come as inputs, attributes, outputs. Outputs are rented by the caller. Activations and weights share one
 /// type (F32, F16 or BF16), sums are fp32 at least; statistics, per-sample coefficients, losses and the gradients of
-/// parameters are F32 whatever the activations are. Gradients of parameters accumulate (+=), gradients of activations
-/// are assigned (=). Optional tensors may be <see cref="Tensor.None"/>: an optional input is left out of the formula,
+/// parameters are F32 whatever the activations are. Gradients of activations are assigned (=), gradients of parameters
+/// are assigned or added to (+=), as their <see cref="GradientTarget"/> says: the formulas have +=. Optional tensors may be <see cref="Tensor.None"/>: an optional input is left out of the formula,
 /// an optional output is not computed. Element-wise operations may write over an input of the same type.
 /// Images are NHWC, weights of convolutions [O, kernel, kernel, I], of linear layers [O, I].
 /// Results are deterministic: the same bits for the same arguments, whatever the number of threads.
@@ -85,7 +85,7 @@ public interface IOps : IDisposable
     void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y);
 
     /// <summary>dX = dY weight; dWeight += dY^T x; dBias += column sums of dY. Each output optional (residual's gradient is dY itself).</summary>
-    void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias);
+    void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias);
 
     /// <summary>
     /// y[B, Ho, Wo, O] = x[B, H, W, I] * weight[O, k, k, I] + bias[O] + perSample[B, O] + residual[B, Ho, Wo, O]; the last
@@ -94,7 +94,7 @@ public interface IOps : IDisposable
     void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y);
 
     /// <summary>dX =; dWeight +=; dBias +=; dPerSample[B, O] = sum of dY over the image. Each output optional.</summary>
-    void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample);
+    void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample);
 
     // ---- norms ---------------------------------------------------------------------------------------------------
 
@@ -105,13 +105,13 @@ public interface IOps : IDisposable
     void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd);
 
     /// <summary>dX =; dGamma +=; dBeta +=. Recomputes the normalised value, and SiLU's argument, from x and the statistics.</summary>
-    void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta);
+    void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
 
     /// <summary>y = gamma * (x - mean) * rstd + beta over the last dimension; mean, rstd F32[rows].</summary>
     void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd);
 
     /// <summary>dX =; dGamma +=; dBeta +=.</summary>
-    void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta);
+    void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
 
     // ---- attention -----------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ public interface IOps : IDisposable
     void EmbeddingForward(Tensor ids, Tensor table, Tensor position, Tensor y);
 
     /// <summary>dTable +=; dPosition +=. Each optional.</summary>
-    void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition);
+    void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition);
 
     // ---- diffusion -----------------------------------------------------------------------------------------------
 

@@ -13,15 +13,15 @@ static partial class OpChecks
         Matrix(y, x.Type, x.Rows, weight[0]);
     }
 
-    public static void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    public static void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         Floating(x);
         Floating(weight, 2);
         Is(weight, x.Type, weight[0], x.Channels);
         Matrix(dY, x.Type, x.Rows, weight[0]);
         AlikeOptional(dX, x);
-        IsOptional(dWeight, DType.F32, weight[0], weight[1]);
-        IsOptional(dBias, DType.F32, weight[0]);
+        IsOptional(dWeight.Tensor, DType.F32, weight[0], weight[1]);
+        IsOptional(dBias.Tensor, DType.F32, weight[0]);
     }
 
     public static void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
@@ -36,7 +36,7 @@ static partial class OpChecks
         AlikeOptional(residual, y);
     }
 
-    public static void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    public static void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         Floating(x, 4);
         Floating(weight, 4);
@@ -44,8 +44,8 @@ static partial class OpChecks
         Window(x, geometry, "ConvBackward");
         Is(dY, x.Type, x[0], geometry.OutHeight(x[1]), geometry.OutWidth(x[2]), weight[0]);
         IsOptional(dX, x.Type, x[0], x[1], x[2], x[3]);
-        IsOptional(dWeight, DType.F32, weight[0], weight[1], weight[2], weight[3]);
-        IsOptional(dBias, DType.F32, weight[0]);
+        IsOptional(dWeight.Tensor, DType.F32, weight[0], weight[1], weight[2], weight[3]);
+        IsOptional(dBias.Tensor, DType.F32, weight[0]);
         IsOptional(dPerSample, x.Type, x[0], weight[0]);
     }
 
@@ -69,7 +69,7 @@ static partial class OpChecks
         Holds(rstd, DType.F32, (long)x[0] * groups);
     }
 
-    public static void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public static void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         Floating(x);
         Groups(x, groups, "GroupNormBackward");
@@ -79,8 +79,8 @@ static partial class OpChecks
         Holds(rstd, DType.F32, (long)x[0] * groups);
         Alike(dY, x);
         AlikeOptional(dX, x);
-        IsOptional(dGamma, DType.F32, x.Channels);
-        IsOptional(dBeta, DType.F32, x.Channels);
+        IsOptional(dGamma.Tensor, DType.F32, x.Channels);
+        IsOptional(dBeta.Tensor, DType.F32, x.Channels);
     }
 
     static void Groups(Tensor x, int groups, string op)
@@ -98,7 +98,7 @@ static partial class OpChecks
         Holds(rstd, DType.F32, x.Rows);
     }
 
-    public static void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public static void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         Floating(x);
         Is(gamma, x.Type, x.Channels);
@@ -106,8 +106,8 @@ static partial class OpChecks
         Holds(rstd, DType.F32, x.Rows);
         Alike(dY, x);
         AlikeOptional(dX, x);
-        IsOptional(dGamma, DType.F32, x.Channels);
-        IsOptional(dBeta, DType.F32, x.Channels);
+        IsOptional(dGamma.Tensor, DType.F32, x.Channels);
+        IsOptional(dBeta.Tensor, DType.F32, x.Channels);
     }
 
     public static void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)

@@ -178,13 +178,13 @@ static partial class OpChecks
         Matrix(y, table.Type, ids.Count, table[1]);
     }
 
-    public static void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition)
+    public static void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition)
     {
         Require(!ids.IsNone && ids.Type == DType.I32, ids, "I32");
         Floating(dY);
         Matrix(dY, dY.Type, ids.Count, dY.Channels);
-        if (!dTable.IsNone) Is(dTable, DType.F32, dTable[0], dY.Channels);
-        if (!dPosition.IsNone) Is(dPosition, DType.F32, Math.Max(dPosition[0], ids.Channels), dY.Channels);
+        if (!dTable.IsNone) Is(dTable.Tensor, DType.F32, dTable.Tensor[0], dY.Channels);
+        if (!dPosition.IsNone) Is(dPosition.Tensor, DType.F32, Math.Max(dPosition.Tensor[0], ids.Channels), dY.Channels);
     }
 
     /// <summary>Every id is a row of the table.</summary>

@@ -10,10 +10,10 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LinearForward(at(x), at(weight), at(bias), at(residual), at(y)));
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias) => // 2 M I O for each of dX and dWeight, M O for dBias
-        Run(nameof(LinearBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Updates(dWeight), Updates(dBias)],
-            () => new(2.0 * x.Count * weight[0] * Present(dX, dWeight) + dY.Count * Present(dBias), Math.Max(x.Rows, weight[0])),
-            (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(dX), at(dWeight), at(dBias)));
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias) => // 2 M I O for each of dX and dWeight, M O for dBias
+        Run(nameof(LinearBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Receives(dWeight), Receives(dBias)],
+            () => new(2.0 * x.Count * weight[0] * Present(dX, dWeight.Tensor) + dY.Count * Present(dBias.Tensor), Math.Max(x.Rows, weight[0])),
+            (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(dX), dWeight.Through(at), dBias.Through(at)));
 
     /// <inheritdoc/>
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y) => // 2 B Ho Wo O k k I
@@ -22,11 +22,11 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.ConvForward(at(x), at(weight), at(bias), at(perSample), at(residual), geometry, at(y)));
 
     /// <inheritdoc/>
-    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample) =>
+    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample) =>
         // 2 B Ho Wo O k k I for each of dX and dWeight, B Ho Wo O for each of dBias and dPerSample
-        Run(nameof(ConvBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Updates(dWeight), Updates(dBias), Writes(dPerSample)],
-            () => new(2.0 * dY.Rows * weight.Count * Present(dX, dWeight) + dY.Count * Present(dBias, dPerSample), Math.Max(dY.Rows, weight.Count / x[3])),
-            (ops, at) => ops.ConvBackward(at(x), at(weight), at(dY), geometry, at(dX), at(dWeight), at(dBias), at(dPerSample)));
+        Run(nameof(ConvBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Receives(dWeight), Receives(dBias), Writes(dPerSample)],
+            () => new(2.0 * dY.Rows * weight.Count * Present(dX, dWeight.Tensor) + dY.Count * Present(dBias.Tensor, dPerSample), Math.Max(dY.Rows, weight.Count / x[3])),
+            (ops, at) => ops.ConvBackward(at(x), at(weight), at(dY), geometry, at(dX), dWeight.Through(at), dBias.Through(at), at(dPerSample)));
 
     /// <inheritdoc/>
     public void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd) =>
@@ -36,11 +36,11 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.GroupNormForward(at(x), at(gamma), at(beta), groups, eps, silu, at(y), at(mean), at(rstd)));
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta) =>
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) =>
         // an element: 2 to normalise, 3 for dGamma and dBeta, 4 for the averages, 4 for dX; 10 for SiLU's slope
-        Run(nameof(GroupNormBackward), [Reads(x), Reads(gamma), Reads(beta), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Updates(dGamma), Updates(dBeta)],
+        Run(nameof(GroupNormBackward), [Reads(x), Reads(gamma), Reads(beta), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Receives(dGamma), Receives(dBeta)],
             () => new((silu ? 23.0 : 13.0) * x.Count, Math.Max(x.Count / mean.Count, x.Rows)),
-            (ops, at) => ops.GroupNormBackward(at(x), at(gamma), at(beta), at(mean), at(rstd), at(dY), groups, silu, at(dX), at(dGamma), at(dBeta)));
+            (ops, at) => ops.GroupNormBackward(at(x), at(gamma), at(beta), at(mean), at(rstd), at(dY), groups, silu, at(dX), dGamma.Through(at), dBeta.Through(at)));
 
     /// <inheritdoc/>
     public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd) => // as GroupNorm
@@ -49,10 +49,10 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LayerNormForward(at(x), at(gamma), at(beta), eps, at(y), at(mean), at(rstd)));
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta) => // as GroupNorm
-        Run(nameof(LayerNormBackward), [Reads(x), Reads(gamma), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Updates(dGamma), Updates(dBeta)],
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) => // as GroupNorm
+        Run(nameof(LayerNormBackward), [Reads(x), Reads(gamma), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Receives(dGamma), Receives(dBeta)],
             () => new(13.0 * x.Count, Math.Max(x.Rows, x.Channels)),
-            (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(dX), at(dGamma), at(dBeta)));
+            (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(dX), dGamma.Through(at), dBeta.Through(at)));
 
     /// <inheritdoc/>
     public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp) =>

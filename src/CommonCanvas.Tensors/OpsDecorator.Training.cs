@@ -9,10 +9,10 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.EmbeddingForward(at(ids), at(table), at(position), at(y)));
 
     /// <inheritdoc/>
-    public void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition) =>
-        Run(nameof(EmbeddingBackward), [Reads(ids), Reads(dY), Updates(dTable), Updates(dPosition)],
-            () => new((double)dY.Count * Present(dTable, dPosition), ids.Count, 2 * (OtherRows(dTable, ids.Count) + OtherRows(dPosition, ids.Channels))),
-            (ops, at) => ops.EmbeddingBackward(at(ids), at(dY), at(dTable), at(dPosition)));
+    public void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition) =>
+        Run(nameof(EmbeddingBackward), [Reads(ids), Reads(dY), Receives(dTable), Receives(dPosition)],
+            () => new((double)dY.Count * Present(dTable.Tensor, dPosition.Tensor), ids.Count, Untouched(dTable, ids.Count) + Untouched(dPosition, ids.Channels)),
+            (ops, at) => ops.EmbeddingBackward(at(ids), at(dY), dTable.Through(at), dPosition.Through(at)));
 
     /// <inheritdoc/>
     public void TimestepEmbedding(Tensor timesteps, bool flipSinToCos, float freqShift, Tensor y) =>
@@ -96,4 +96,7 @@ public abstract partial class OpsDecorator
 
     /// <summary>Bytes of the rows of a table beyond the first so many: no more are used.</summary>
     static long OtherRows(Tensor table, long used) => table.IsNone ? 0 : table.Bytes / table[0] * Math.Max(0, table[0] - used);
+
+    /// <summary>The same of a table's gradient, whose rows are read and written where it is added to, and all written where not.</summary>
+    static long Untouched(GradientTarget table, long used) => table.Accumulate ? 2 * OtherRows(table.Tensor, used) : 0;
 }

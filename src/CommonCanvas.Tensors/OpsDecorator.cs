@@ -144,5 +144,8 @@ public abstract partial class OpsDecorator : IOps
 
     private protected static OpArgument Writes(Tensor t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Write);
 
+    private protected static OpArgument Receives(GradientTarget t, [CallerArgumentExpression(nameof(t))] string name = "") =>
+        new(name, t.Tensor, t.Accumulate ? ArgumentUse.Update : ArgumentUse.Write);
+
     private protected static OpArgument Updates(Tensor t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Update);
 }

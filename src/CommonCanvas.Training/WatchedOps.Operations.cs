@@ -90,11 +90,11 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         inner.LinearBackward(x, weight, dY, dX, dWeight, dBias);
-        Flops += 2 * x.Rows * weight.Count * Wanted(dX, dWeight);
-        if (Watching) Inspect(nameof(LinearBackward), weight, dX, dWeight, dBias);
+        Flops += 2 * x.Rows * weight.Count * Wanted(dX, dWeight.Tensor);
+        if (Watching) Inspect(nameof(LinearBackward), weight, dX, dWeight.Tensor, dBias.Tensor);
     }
 
     /// <inheritdoc/>
@@ -106,11 +106,11 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         inner.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
-        Flops += 2 * dY.Rows * weight.Count * Wanted(dX, dWeight);
-        if (Watching) Inspect(nameof(ConvBackward), weight, dX, dWeight, dBias, dPerSample);
+        Flops += 2 * dY.Rows * weight.Count * Wanted(dX, dWeight.Tensor);
+        if (Watching) Inspect(nameof(ConvBackward), weight, dX, dWeight.Tensor, dBias.Tensor, dPerSample);
     }
 
     /// <inheritdoc/>
@@ -121,10 +121,10 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         inner.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, silu, dX, dGamma, dBeta);
-        if (Watching) Inspect(nameof(GroupNormBackward), gamma, dX, dGamma, dBeta);
+        if (Watching) Inspect(nameof(GroupNormBackward), gamma, dX, dGamma.Tensor, dBeta.Tensor);
     }
 
     /// <inheritdoc/>
@@ -135,10 +135,10 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         inner.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
-        if (Watching) Inspect(nameof(LayerNormBackward), gamma, dX, dGamma, dBeta);
+        if (Watching) Inspect(nameof(LayerNormBackward), gamma, dX, dGamma.Tensor, dBeta.Tensor);
     }
 
     /// <inheritdoc/>
@@ -235,10 +235,10 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition)
+    public void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition)
     {
         inner.EmbeddingBackward(ids, dY, dTable, dPosition);
-        if (Watching) Inspect(nameof(EmbeddingBackward), dTable, dTable, dPosition);
+        if (Watching) Inspect(nameof(EmbeddingBackward), dTable.Tensor, dTable.Tensor, dPosition.Tensor);
     }
 
     /// <inheritdoc/>

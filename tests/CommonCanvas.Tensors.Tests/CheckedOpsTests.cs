@@ -12,9 +12,9 @@ public class CheckedOpsTests
             else y.Span<ushort>()[7] += 2;
         }
 
-        public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+        public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
         {
-            if (!dBias.IsNone) dBias.Span<float>().Clear();
+            if (!dBias.IsNone) dBias.Tensor.Span<float>().Clear();
             base.LinearBackward(x, weight, dY, dX, dWeight, dBias);
         }
     }

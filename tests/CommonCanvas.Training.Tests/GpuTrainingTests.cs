@@ -121,12 +121,11 @@ public abstract class GpuTrainingTests : IDisposable
         }
         void Step()
         {
-            parameters.ZeroGradients();
             var prediction = unet.Forward(image, times, text);
             gpu.MseForward(prediction, target, weight, losses);
             var slope = gpu.Arena.RentLike(prediction);
             gpu.MseBackward(prediction, target, weight, 0.5f, slope);
-            unet.Backward(slope);
+            parameters.ReceiveGradients(accumulate: false, () => unet.Backward(slope));
             gpu.Arena.Release(slope);
             gpu.Arena.Release(prediction);
             optimizer.MeasureNorm(1, norm);

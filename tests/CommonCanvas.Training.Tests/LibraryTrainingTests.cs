@@ -20,7 +20,7 @@ public sealed class LibraryTrainingTests() : GpuTrainingTests(GpuDevices.NoEmula
         gpu.UseLibraries(device =>
         [
             new CuBlasLtCandidates(new CuBlasLt(device, EmulatedCuBlasLt.Table, "emulated")),
-            .. CuDnnCandidates.All(() => new CuDnn(device, EmulatedCuDnn.Table, "emulated"), gpu.AddToGradient),
+            .. CuDnnCandidates.All(() => new CuDnn(device, EmulatedCuDnn.Table, "emulated"), gpu.WidenGradient),
         ], choices.Path, note => throw new InvalidOperationException(note));
         equipped.Add(gpu);
     }

@@ -168,8 +168,9 @@ public abstract class RecordedTrainingTests : IDisposable
         }
     }
 
-    [Fact]
-    public void A_recorded_autoencoder_gives_the_same_bits()
+    /// <summary>With two microbatches of one shape, the first one's recording assigns the gradient and the second one's adds to it.</summary>
+    [Theory, InlineData(3, 2), InlineData(2, 1)]
+    public void A_recorded_autoencoder_gives_the_same_bits(int batchSize, int microbatch)
     {
         using var pictures = new TempFolder();
         TinyPictures.Write(pictures.Path, 9);
@@ -179,10 +180,10 @@ public abstract class RecordedTrainingTests : IDisposable
             using var model = new AutoencoderKL(TinyModels.Autoencoder, gpu, DType.F32, training: true);
             model.Parameters.Initialize(3);
             var data = new PictureDataset(PictureSource.Open(pictures.Path), new PictureLoader(8), 1, heldOut: 0.4);
-            using var step = new AutoencoderStep(gpu, model, data, batchSize: 3, microbatch: 2, klWeight: 1e-3, seed: 1);
+            using var step = new AutoencoderStep(gpu, model, data, batchSize, microbatch, klWeight: 1e-3, seed: 1);
             if (graphs) step.Record(note => Assert.Fail(note));
             List<float> seen = [];
-            var losses = gpu.Arena.Rent(DType.F32, 3);
+            var losses = gpu.Arena.Rent(DType.F32, batchSize);
             for (int i = 1; i <= 4; i++)
             {
                 step.Run(i, i == 4 ? 2 : 1, losses);

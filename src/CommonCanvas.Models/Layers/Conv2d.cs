@@ -30,7 +30,7 @@ public sealed class Conv2d : Layer
     public Tensor Backward(Tensor dY, bool needInput = true, Tensor dPerSample = default)
     {
         var dX = needInput ? Arena.RentLike(x) : default;
-        Ops.ConvBackward(x, weight.Value, dY, geometry, dX, weight.Gradient, bias.Gradient, dPerSample);
+        Ops.ConvBackward(x, weight.Value, dY, geometry, dX, weight.NextGradient(), bias.NextGradient(), dPerSample);
         Arena.Drop(ref x);
         return dX;
     }

@@ -17,7 +17,8 @@ public sealed class LayerContext(IOps ops, bool training)
 /// <summary>
 /// A layer: Forward, and Backward for the latest Forward. Forward does not take over its argument and returns a tensor that
 /// the caller owns. What Backward needs is retained in Forward and released in Backward. Backward adds to the gradients of
-/// parameters and returns the gradient of the input, which the caller owns. A Forward without Backward is allowed: the next
+/// parameters, or replaces them (<see cref="ParameterSet.ReceiveGradients"/>), and returns the gradient of the input, which the
+/// caller owns. A Forward without Backward is allowed: the next
 /// Forward releases what it had kept.
 /// </summary>
 public abstract class Layer(LayerContext context)

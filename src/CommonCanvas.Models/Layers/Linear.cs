@@ -41,7 +41,7 @@ public sealed class Linear : Layer
     public Tensor Backward(Tensor dY, bool needInput = true)
     {
         var dX = needInput ? Arena.RentLike(x) : default;
-        Ops.LinearBackward(x, weight.Value, dY, dX, weight.Gradient, bias?.Gradient ?? default);
+        Ops.LinearBackward(x, weight.Value, dY, dX, weight.NextGradient(), bias?.NextGradient() ?? default);
         Arena.Drop(ref x);
         return dX;
     }

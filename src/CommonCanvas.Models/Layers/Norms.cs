@@ -35,7 +35,7 @@ public sealed class GroupNorm : Layer
     public Tensor Backward(Tensor dY)
     {
         var dX = Arena.RentLike(x);
-        Ops.GroupNormBackward(x, gamma.Value, beta.Value, mean, rstd, dY, groups, silu, dX, gamma.Gradient, beta.Gradient);
+        Ops.GroupNormBackward(x, gamma.Value, beta.Value, mean, rstd, dY, groups, silu, dX, gamma.NextGradient(), beta.NextGradient());
         Arena.Drop(ref x);
         Arena.Drop(ref mean);
         Arena.Drop(ref rstd);
@@ -75,7 +75,7 @@ public sealed class LayerNorm : Layer
     public Tensor Backward(Tensor dY)
     {
         var dX = Arena.RentLike(x);
-        Ops.LayerNormBackward(x, gamma.Value, mean, rstd, dY, dX, gamma.Gradient, beta.Gradient);
+        Ops.LayerNormBackward(x, gamma.Value, mean, rstd, dY, dX, gamma.NextGradient(), beta.NextGradient());
         Arena.Drop(ref x);
         Arena.Drop(ref mean);
         Arena.Drop(ref rstd);

@@ -57,6 +57,20 @@ public sealed class Parameter
     /// <summary>The gradient, F32, in memory's layout; none outside training.</summary>
     public Tensor Gradient { get; internal set; }
 
+    /// <summary>Whether the gradient awaits the first contribution of a backward pass, which is to replace what is there.</summary>
+    internal bool AwaitsGradient { get; set; }
+
+    /// <summary>
+    /// Where a layer's Backward puts its contribution to the gradient: added to what is there, but for the first one in a pass
+    /// whose gradient replaces the last (<see cref="ParameterSet.ReceiveGradients"/>).
+    /// </summary>
+    internal GradientTarget NextGradient()
+    {
+        bool accumulate = !AwaitsGradient;
+        AwaitsGradient = false;
+        return new GradientTarget(Gradient, accumulate);
+    }
+
     /// <summary>Whether memory and files differ in the order of elements.</summary>
     internal bool IsPermuted => Shape.Count == 4 && Shape[1] * Shape[2] > 1;
 

@@ -95,8 +95,27 @@ public sealed partial class ParameterSet : IDisposable
         }
     }
 
-    /// <summary>Gradient = 0.</summary>
-    public void ZeroGradients() => Ops.Fill(0, Gradient);
+    /// <summary>
+    /// Runs a backward pass whose gradient is added to <see cref="Gradient"/> or replaces it. Replacing costs no pass over the
+    /// memory: the first contribution to a parameter is assigned, any further one added, and what was there is never read, so
+    /// that an overflow in it ends here. A parameter that gets none has a gradient of 0.
+    /// </summary>
+    /// <param name="accumulate">Whether it is added.</param>
+    /// <param name="backward">Calls the Backwards. Every call of this queues the same work.</param>
+    public void ReceiveGradients(bool accumulate, Action backward)
+    {
+        try
+        {
+            foreach (var parameter in parameters) parameter.AwaitsGradient = !accumulate;
+            backward();
+            foreach (var parameter in parameters)
+                if (parameter.AwaitsGradient) Ops.Fill(0, parameter.Gradient);
+        }
+        finally
+        {
+            foreach (var parameter in parameters) parameter.AwaitsGradient = false;
+        }
+    }
 
     /// <summary>Compute = Master in compute precision.</summary>
     public void RefreshCompute()

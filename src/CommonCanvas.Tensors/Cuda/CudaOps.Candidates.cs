@@ -38,7 +38,7 @@ public sealed partial class CudaOps
             .. OpenLibraries(() =>
             {
                 var (table, path) = CuDnn.Load();
-                return CuDnnCandidates.All(() => new CuDnn(device, table, path), AddToGradient);
+                return CuDnnCandidates.All(() => new CuDnn(device, table, path), WidenGradient);
             }, note),
         ], folder ?? ChoicesFolder, note);
     }
@@ -80,10 +80,15 @@ public sealed partial class CudaOps
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 
-    /// <summary>Queues gradient += a tensor of 16-bit storage; F32 [rows, columns] like it.</summary>
-    internal void AddToGradient(Tensor addend, Tensor gradient)
+    /// <summary>Queues gradient = or += a tensor of 16-bit storage; F32 [rows, columns] like it.</summary>
+    internal void WidenGradient(Tensor addend, GradientTarget gradient)
     {
-        int rows = gradient[0], columns = gradient[1];
+        if (!gradient.Accumulate)
+        {
+            Cast(addend, gradient.Tensor);
+            return;
+        }
+        int rows = addend[0], columns = addend[1];
         var wide = Arena.Rent(DType.F32, 1, rows, columns);
         Cast(addend.Reshape(1, rows, columns), wide);
         FinishGradients(wide, addend.Type, gradient, rows, columns);
@@ -102,15 +107,16 @@ public sealed partial class CudaOps
 
     void RunOwn(ProductProblem problem, ProductOperands operands)
     {
-        var (x, weight, dY, bias, perSample, residual, result) = operands;
+        var (x, weight, dY, bias, perSample, residual, result, accumulate) = operands;
+        GradientTarget gradient = new(result, accumulate);
         switch (problem.Kind)
         {
             case ProductKind.LinearForward: LinearForward(x, weight, problem.Inputs, bias, perSample, residual, sampleRows: 1, result); break;
             case ProductKind.LinearBackwardInput: LinearBackward(x: default, weight, problem.Inputs, dY, result, dWeight: default); break;
-            case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, dX: default, result); break;
+            case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, dX: default, gradient); break;
             case ProductKind.ConvForward: ConvForward(x, weight, bias, perSample, residual, problem.Geometry, result); break;
             case ProductKind.ConvBackwardInput: ConvBackwardInput(weight, dY, problem.Geometry, result); break;
-            default: ConvBackwardWeight(x, dY, problem.Geometry, result); break;
+            default: ConvBackwardWeight(x, dY, problem.Geometry, gradient); break;
         }
     }
 }

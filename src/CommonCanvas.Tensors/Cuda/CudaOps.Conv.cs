@@ -29,7 +29,7 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         OpChecks.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
         if (geometry == ConvGeometry.Pointwise) LinearBackward(x, weight, x[3], dY, dX, dWeight);
@@ -79,16 +79,16 @@ public sealed partial class CudaOps
         return (first, Math.Max(0, (kernel - first + stride - 1) / stride), (position - first) / stride);
     }
 
-    void ConvBackwardWeight(Tensor x, Tensor dY, ConvGeometry geometry, Tensor dWeight)
+    void ConvBackwardWeight(Tensor x, Tensor dY, ConvGeometry geometry, GradientTarget dWeight)
     {
-        if (RunByLibrary(ProductKind.ConvBackwardWeight, x, dY[3], geometry, new(x, default, dY, default, default, default, dWeight))) return;
+        if (RunByLibrary(ProductKind.ConvBackwardWeight, x, dY[3], geometry, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate))) return;
         int inputs = x[3], outputs = dY[3], pixels = checked((int)dY.Rows), plane = dY[1] * dY[2], kernel = geometry.Kernel, columns = kernel * kernel * inputs;
         var plan = Plan(convBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, columns, pixels);
         var shares = RentShares(plan, outputs, columns);
         LaunchProduct(convBackwardWeight, plan, dY.Type, outputs, columns,
         [
-            dY.Data, x.Data, dWeight.Data, shares.Data, pixels, outputs, x[1], x[2], inputs, plane, dY[2],
-            Divider(plane), Divider(dY[2]), Divider(inputs), Divider(kernel), kernel, geometry.Stride, geometry.PadTop, geometry.PadLeft,
+            dY.Data, x.Data, dWeight.Tensor.Data, shares.Data, pixels, outputs, x[1], x[2], inputs, plane, dY[2],
+            Divider(plane), Divider(dY[2]), Divider(inputs), Divider(kernel), kernel, geometry.Stride, geometry.PadTop, geometry.PadLeft, Flag(dWeight),
         ]);
         FinishGradients(shares, dY.Type, dWeight, outputs, columns);
     }

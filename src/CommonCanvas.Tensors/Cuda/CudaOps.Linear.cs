@@ -28,15 +28,15 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
         LinearBackward(x, weight, weight[1], dY, dX, dWeight);
         ColumnSums(dY, samples: 1, dBias, dPerSample: default);
     }
 
-    /// <summary>dX = dY weight; dWeight += dY^T x; weight of any shape.</summary>
-    void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor dX, Tensor dWeight)
+    /// <summary>dX = dY weight; dWeight = or += dY^T x; weight of any shape.</summary>
+    void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor dX, GradientTarget dWeight)
     {
         int outputs = dY.Channels, rows = checked((int)dY.Rows);
         if (!dX.IsNone && !RunByLibrary(ProductKind.LinearBackwardInput, dY.Type, rows, inputs, outputs, new(default, weight, dY, default, default, default, dX)))
@@ -46,11 +46,11 @@ public sealed partial class CudaOps
             LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, dX.Data, shares.Data, rows, inputs, outputs]);
             FinishActivations(shares, default, default, default, dX, rows, inputs, Divider(1));
         }
-        if (!dWeight.IsNone && !RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight)))
+        if (!dWeight.IsNone && !RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate)))
         {
             var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
             var shares = RentShares(plan, outputs, inputs);
-            LaunchProduct(linearBackwardWeight, plan, dY.Type, outputs, inputs, [dY.Data, x.Data, dWeight.Data, shares.Data, rows, inputs, outputs]);
+            LaunchProduct(linearBackwardWeight, plan, dY.Type, outputs, inputs, [dY.Data, x.Data, dWeight.Tensor.Data, shares.Data, rows, inputs, outputs, Flag(dWeight)]);
             FinishGradients(shares, dY.Type, dWeight, outputs, inputs);
         }
     }

@@ -50,7 +50,7 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
         int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), activate = silu ? 1 : 0;
@@ -76,7 +76,7 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
         if (!dX.IsNone)
@@ -91,12 +91,12 @@ public sealed partial class CudaOps
         Arena.Release(sums);
     }
 
-    /// <summary>dGamma and dBeta += the sums [2, rows, channels] over the rows.</summary>
-    void AddParameters(CudaKernel kernel, Tensor sums, int rows, Tensor dGamma, Tensor dBeta)
+    /// <summary>dGamma and dBeta = or += the sums [2, rows, channels] over the rows.</summary>
+    void AddParameters(CudaKernel kernel, Tensor sums, int rows, GradientTarget dGamma, GradientTarget dBeta)
     {
         if (dGamma.IsNone && dBeta.IsNone) return;
         int channels = sums.Channels;
-        Launch(kernel, (channels + 31) / 32, ElementThreads, 0, [sums.Data, rows, channels, dGamma.Data, dBeta.Data]);
+        Launch(kernel, (channels + 31) / 32, ElementThreads, 0, [sums.Data, rows, channels, dGamma.Tensor.Data, dBeta.Tensor.Data, Flag(dGamma), Flag(dBeta)]);
     }
 
     /// <summary>Blocks of a kernel with one warp for each row.</summary>

@@ -25,6 +25,9 @@ public sealed partial class CudaOps
     void LaunchProduct(ProductKernels kernels, ProductPlan plan, DType type, long m, long n, ReadOnlySpan<KernelArgument> arguments) =>
         Launch(Kernel(kernels.File, type, plan.Tile.Kernel), plan.Grid(m, n), plan.Tile.Threads, plan.Tile.SharedBytes, arguments);
 
+    /// <summary>Whether a kernel adds to a gradient, as it takes it.</summary>
+    static int Flag(GradientTarget gradient) => gradient.Accumulate ? 1 : 0;
+
     /// <summary>Memory for the shares of a split contraction; none where it is not split.</summary>
     Tensor RentShares(ProductPlan plan, int rows, int columns) =>
         plan.Splits == 1 || rows == 0 || columns == 0 ? Tensor.None : Arena.Rent(DType.F32, plan.Splits, rows, columns);
@@ -38,17 +41,17 @@ public sealed partial class CudaOps
         Arena.Release(shares);
     }
 
-    /// <summary>gradient += the sum of the shares; returns their memory.</summary>
-    void FinishGradients(Tensor shares, DType storage, Tensor gradient, int rows, int columns)
+    /// <summary>gradient = or += the sum of the shares; returns their memory.</summary>
+    void FinishGradients(Tensor shares, DType storage, GradientTarget gradient, int rows, int columns)
     {
         if (shares.IsNone) return;
-        LaunchOver((gradient.Count + 3) / 4, Kernel(SplitFile, storage, nameof(FinishGradients)),
-            [shares.Data, shares[0], gradient.Data, rows, columns, Divider(columns)]);
+        LaunchOver((gradient.Tensor.Count + 3) / 4, Kernel(SplitFile, storage, nameof(FinishGradients)),
+            [shares.Data, shares[0], gradient.Tensor.Data, rows, columns, Divider(columns), Flag(gradient)]);
         Arena.Release(shares);
     }
 
-    /// <summary>dBias += sums of dY's columns, dPerSample = the same for each of <paramref name="samples"/>; each optional.</summary>
-    void ColumnSums(Tensor dY, int samples, Tensor dBias, Tensor dPerSample)
+    /// <summary>dBias = or += sums of dY's columns, dPerSample = the same for each of <paramref name="samples"/>; each optional.</summary>
+    void ColumnSums(Tensor dY, int samples, GradientTarget dBias, Tensor dPerSample)
     {
         const int MinRows = 128, FinishColumns = 32, PackColumns = 8;
         int columns = dY.Channels, rows = checked((int)dY.Rows);
@@ -64,7 +67,7 @@ public sealed partial class CudaOps
         Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums)), new Dim3(across, samples * parts), ElementThreads, 0,
             [dY.Data, shares.Data, rows, columns, sampleRows, parts, partRows, WholePacks(dY, columns) ? 1 : 0]);
         Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums) + "Finish"), (columns + FinishColumns - 1) / FinishColumns, ElementThreads, 0,
-            [shares.Data, dBias.Data, dPerSample.Data, samples, parts, columns]);
+            [shares.Data, dBias.Tensor.Data, dPerSample.Data, samples, parts, columns, Flag(dBias)]);
         Arena.Release(shares);
     }
 

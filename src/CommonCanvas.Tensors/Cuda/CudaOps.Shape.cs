@@ -65,18 +65,20 @@ public sealed partial class CudaOps
     }
 
     /// <summary>As declared; waits for the device where there is a dTable.</summary>
-    public void EmbeddingBackward(Tensor ids, Tensor dY, Tensor dTable, Tensor dPosition)
+    public void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition)
     {
         OpChecks.EmbeddingBackward(ids, dY, dTable, dPosition);
         int count = (int)ids.Count, tokens = ids.Channels, channels = dY.Channels;
         if (!dTable.IsNone)
         {
-            CheckIds(ids, dTable[0]);
-            Launch(Kernel(EmbeddingFile, dY.Type, "EmbeddingBackwardTable"), count, ElementThreads, 0, [ids.Data, dY.Data, dTable.Data, count, channels]);
+            CheckIds(ids, dTable.Tensor[0]);
+            if (!dTable.Accumulate) Fill(0, dTable.Tensor);
+            Launch(Kernel(EmbeddingFile, dY.Type, "EmbeddingBackwardTable"), count, ElementThreads, 0, [ids.Data, dY.Data, dTable.Tensor.Data, count, channels]);
         }
-        if (!dPosition.IsNone)
-            Launch(Kernel(EmbeddingFile, dY.Type, "EmbeddingBackwardPosition"), tokens, ElementThreads, 0,
-                [dY.Data, dPosition.Data, count / tokens, tokens, channels]);
+        if (dPosition.IsNone) return;
+        if (!dPosition.Accumulate) Fill(0, dPosition.Tensor);
+        Launch(Kernel(EmbeddingFile, dY.Type, "EmbeddingBackwardPosition"), tokens, ElementThreads, 0,
+            [dY.Data, dPosition.Tensor.Data, count / tokens, tokens, channels]);
     }
 
     void CheckIds(Tensor ids, int rows)

@@ -8,7 +8,7 @@ namespace CommonCanvas.Tensors;
 /// <param name="Threads">Of a block.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
 /// <param name="Rate">Multiply-adds of a multiprocessor in a cycle.</param>
-/// <param name="ResultBytes">That a number of the result moves: a gradient is read and written.</param>
+/// <param name="ResultBytes">That a number of the result moves, at most: a gradient that is added to is read and written.</param>
 sealed record ProductTile(string Kernel, int M, int N, int K, int Threads, int SharedBytes, double Rate, int ResultBytes = 2);
 
 /// <summary>The kernels of one product, as <c>gemm_kernels.cuh</c> lists them.</summary>
@@ -17,7 +17,10 @@ sealed class ProductKernels
     /// <summary>Kernels named <paramref name="name"/> with the tile, in <paramref name="file"/>.</summary>
     /// <param name="file">The kernel file.</param>
     /// <param name="name">What all names begin with.</param>
-    /// <param name="resultBytes">That a number of the result moves with 16-bit storage: 8 where it is a gradient, which is added to.</param>
+    /// <param name="resultBytes">
+    /// That a number of the result moves with 16-bit storage: 8 where it is a gradient. One that is assigned takes the plan of
+    /// one that is added to, and so has the same bits.
+    /// </param>
     public ProductKernels(string file, string name, int resultBytes = 2)
     {
         File = file;

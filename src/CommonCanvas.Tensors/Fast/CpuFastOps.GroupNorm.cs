@@ -18,7 +18,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         public float* Channel;  // [samples][4][channels]: mean, then what the second pass multiplies and adds
         public nint Samples, Pixels, Pieces, Channels, Groups;
         public float Epsilon;
-        public bool Silu;
+        public bool Silu, AccumulateGamma, AccumulateBeta;
 
         public readonly nint Size => Channels / Groups;
 
@@ -42,14 +42,15 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.Y, y);
     }
 
-    public override void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public override void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
         var job = Prepare(x, gamma, beta, groups, silu, mean, rstd);
         job.DY = Wide(dY, Scratch.Slot.WideDY);
         job.Y = Result(dX, Scratch.Slot.WideWeight);
-        job.DGamma = (float*)dGamma.Data;
-        job.DBeta = (float*)dBeta.Data;
+        job.DGamma = (float*)dGamma.Tensor.Data;
+        job.DBeta = (float*)dBeta.Tensor.Data;
+        (job.AccumulateGamma, job.AccumulateBeta) = (dGamma.Accumulate, dBeta.Accumulate);
         Team.Run(&GroupNormBackwardRun, &job);
         StoreResult(job.Y, dX);
     }

@@ -71,8 +71,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
                 beta += Total(partial, c, channels, job.Pieces);
                 gamma += Total(partial + channels, c, channels, job.Pieces);
             }
-            if (job.DBeta != null) job.DBeta[c] = (float)(job.DBeta[c] + beta);
-            if (job.DGamma != null) job.DGamma[c] = (float)(job.DGamma[c] + gamma);
+            if (job.DBeta != null) job.DBeta[c] = Received(job.DBeta[c], beta, job.AccumulateBeta);
+            if (job.DGamma != null) job.DGamma[c] = Received(job.DGamma[c], gamma, job.AccumulateGamma);
         }
     }
 

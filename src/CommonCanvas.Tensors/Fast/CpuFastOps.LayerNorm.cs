@@ -11,6 +11,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         public float* Partial; // [pieces of rows][2][channels]
         public nint Rows, Channels;
         public float Epsilon;
+        public bool AccumulateGamma, AccumulateBeta;
 
         public readonly nint Pieces => (Rows + Piece - 1) / Piece;
     }
@@ -27,14 +28,14 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.Y, y);
     }
 
-    public override void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, Tensor dGamma, Tensor dBeta)
+    public override void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
         var job = new LayerNormJob
         {
             X = Wide(x, Scratch.Slot.WideX), Gamma = Wide(gamma, Scratch.Slot.Small), DY = Wide(dY, Scratch.Slot.WideDY), Y = Result(dX, Scratch.Slot.WideWeight),
             Mean = (float*)mean.Data, Rstd = (float*)rstd.Data, Rows = (nint)x.Rows, Channels = x.Channels,
-            DGamma = (float*)dGamma.Data, DBeta = (float*)dBeta.Data,
+            DGamma = (float*)dGamma.Tensor.Data, DBeta = (float*)dBeta.Tensor.Data, AccumulateGamma = dGamma.Accumulate, AccumulateBeta = dBeta.Accumulate,
         };
         job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, job.Pieces * 2 * job.Channels * sizeof(float));
         Team.Run(&LayerNormBackwardRun, &job);
@@ -92,8 +93,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         var (c0, c1) = team.Share(channels, thread);
         for (nint c = c0; c < c1; c++)
         {
-            if (job.DGamma != null) job.DGamma[c] = (float)(job.DGamma[c] + Total(job.Partial, c, channels, pieces));
-            if (job.DBeta != null) job.DBeta[c] = (float)(job.DBeta[c] + Total(job.Partial + channels, c, channels, pieces));
+            if (job.DGamma != null) job.DGamma[c] = Received(job.DGamma[c], Total(job.Partial, c, channels, pieces), job.AccumulateGamma);
+            if (job.DBeta != null) job.DBeta[c] = Received(job.DBeta[c], Total(job.Partial + channels, c, channels, pieces), job.AccumulateBeta);
         }
     }
 

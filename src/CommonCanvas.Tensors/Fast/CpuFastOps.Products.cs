@@ -14,7 +14,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         Run(ref p, y);
     }
 
-    public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias)
+    public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
         float* slope = Slope(dY);
@@ -35,7 +35,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
 
         // dBias[o] += sum_m dY[m, o]
-        if (!dBias.IsNone) ColumnSums(dY, 1, (nint)dY.Rows, weight[0], null, (float*)dBias.Data);
+        if (!dBias.IsNone) ColumnSums(dY, 1, (nint)dY.Rows, weight[0], null, dBias);
     }
 
     public override void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
@@ -52,7 +52,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         Run(ref p, y);
     }
 
-    public override void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, Tensor dWeight, Tensor dBias, Tensor dPerSample)
+    public override void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         OpChecks.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
         int taps = geometry.Kernel * geometry.Kernel;
@@ -82,7 +82,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         nint pixels = (nint)dY[1] * dY[2];
         float* samples = dPerSample.IsNone ? null
             : dPerSample.Type == DType.F32 ? (float*)dPerSample.Data : (float*)scratch.Get(Scratch.Slot.Small, (nint)dPerSample.Count * sizeof(float));
-        ColumnSums(dY, dY[0], pixels, outputs, samples, dBias.IsNone ? null : (float*)dBias.Data);
+        ColumnSums(dY, dY[0], pixels, outputs, samples, dBias);
         if (!dPerSample.IsNone && dPerSample.Type != DType.F32) Packing<TV, S>.Narrow(samples, (void*)dPerSample.Data, dPerSample.Type, 0, (nint)dPerSample.Count);
     }
 
@@ -117,12 +117,12 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     }
 
     /// <summary>dWeight += dY^T x, dY given by <see cref="Slope"/>, x at <paramref name="taps"/> taps.</summary>
-    OuterProduct WeightGradient(Tensor x, Tensor dY, Tensor dWeight, int taps, float* slope)
+    OuterProduct WeightGradient(Tensor x, Tensor dY, GradientTarget dWeight, int taps, float* slope)
     {
         nint inputs = x.Channels;
         var p = new OuterProduct
         {
-            C = (float*)dWeight.Data, M = dY.Channels, N = inputs, K = (nint)dY.Rows, Segments = taps, Pairs = slope == null, Zeros = scratch.Zeros(inputs),
+            C = (float*)dWeight.Tensor.Data, Accumulate = dWeight.Accumulate, M = dY.Channels, N = inputs, K = (nint)dY.Rows, Segments = taps, Pairs = slope == null, Zeros = scratch.Zeros(inputs),
         };
         p.A = p.Pairs ? (void*)dY.Data : slope;
         p.B = p.Pairs ? (void*)x.Data : Wide(x, Scratch.Slot.WideX);

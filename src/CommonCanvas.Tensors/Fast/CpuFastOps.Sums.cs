@@ -13,13 +13,14 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         public void* X;
         public DType Type;
         public float* Partial, PerSample, Total;
+        public bool Accumulate;
         public nint Samples, Rows, Columns, Pieces;
     }
 
-    /// <summary>perSample[s, c] = and total[c] += the sum over r of x[s, r, c]; either may be null.</summary>
-    void ColumnSums(Tensor x, nint samples, nint rows, nint columns, float* perSample, float* total)
+    /// <summary>perSample[s, c] = and total[c] += the sum over r of x[s, r, c]; either may be absent.</summary>
+    void ColumnSums(Tensor x, nint samples, nint rows, nint columns, float* perSample, GradientTarget total)
     {
-        var job = new ColumnSumsJob { X = (void*)x.Data, Type = x.Type, Samples = samples, Rows = rows, Columns = columns, PerSample = perSample, Total = total, Pieces = (rows + SumRows - 1) / SumRows };
+        var job = new ColumnSumsJob { X = (void*)x.Data, Type = x.Type, Samples = samples, Rows = rows, Columns = columns, PerSample = perSample, Total = (float*)total.Tensor.Data, Accumulate = total.Accumulate, Pieces = (rows + SumRows - 1) / SumRows };
         job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, samples * job.Pieces * columns * sizeof(float));
         Team.Run(&ColumnSumsRun, &job);
     }
@@ -45,9 +46,12 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
                 if (job.PerSample != null) job.PerSample[s * job.Columns + c] = (float)sum;
                 all += sum;
             }
-            if (job.Total != null) job.Total[c] = (float)(job.Total[c] + all);
+            if (job.Total != null) job.Total[c] = Received(job.Total[c], all, job.Accumulate);
         }
     }
+
+    /// <summary>A parameter's gradient after <paramref name="sum"/> has come to it: assigned, or added to what is there.</summary>
+    static float Received(float there, double sum, bool accumulate) => (float)((accumulate ? there : 0) + sum);
 
     /// <summary>sums[c] = the sum over rows of x[start + row * columns + c].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

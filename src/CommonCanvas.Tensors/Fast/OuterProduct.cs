@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace CommonCanvas.Tensors;
 
 /// <summary>
-/// C[M, segments * N] += the sum over k of A[k, M]^T beside B[k, s, N]: gradients of weights, with k the rows (pixels), A the
+/// C[M, segments * N] = or += the sum over k of A[k, M]^T beside B[k, s, N]: gradients of weights, with k the rows (pixels), A the
 /// gradient of the output and B the input, at each tap for a convolution. In pairs, A and B hold bf16 values, packed ones two
 /// of neighbouring k in 32 bits, and the native kernel multiplies them.
 /// </summary>
@@ -14,6 +15,7 @@ internal unsafe struct OuterProduct
     public void* A;      // [K, M]
     public void* B;      // rows of N values: row k, or the row that Window names for tap s
     public float* C;     // [M, Segments * N]
+    public bool Accumulate;
     public nint M, N, K, Segments;
     public bool Gathered;
     public Window Window;
@@ -50,6 +52,7 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
     /// <summary>Computes the product; <paramref name="p"/>'s working memory is set here.</summary>
     public static void Run(ThreadTeam team, Scratch scratch, ref OuterProduct p)
     {
+        if (p.K == 0 && !p.Accumulate) NativeMemory.Clear(p.C, (nuint)(p.M * p.Segments * p.N * sizeof(float)));
         if (p.M == 0 || p.N == 0 || p.K == 0) return;
         nint tiles = (p.M + MR - 1) / MR, panels = p.Segments * ((p.N + NR - 1) / NR);
         RowsEngine<TV, S>.Grid(team.Threads, tiles, panels, preferColumns: true, out p.GridRows, out p.GridColumns);
@@ -88,7 +91,7 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
                     Prefetch(c, rows, width);
                     if (p.Pairs) NativeKernels.Outer(length, a, MR, panel, tile);
                     else MicroKernels<TV, S>.Outer(length, a, MR, panel, tile);
-                    Accumulate(tile + done * NR, rows, columns, c, width);
+                    Receive(tile + done * NR, rows, columns, c, width, accumulate: p.Accumulate || step > 0);
                 }
             }
         }
@@ -134,20 +137,21 @@ internal static unsafe class OuterEngine<TV, S> where TV : struct where S : stru
             for (int line = 0; line < NR; line += 16) Sse.Prefetch0(c + line);
     }
 
-    /// <summary>c += tile.</summary>
+    /// <summary>c = or += tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Accumulate(float* tile, nint rows, nint columns, float* c, nint stride)
+    static void Receive(float* tile, nint rows, nint columns, float* c, nint stride, bool accumulate)
     {
         int w = S.Width;
         for (nint r = 0; r < rows; r++, tile += 2 * w, c += stride)
         {
             if (columns == 2 * w)
             {
-                S.Store(S.Add(S.Load(c), S.Load(tile)), c);
-                S.Store(S.Add(S.Load(c + w), S.Load(tile + w)), c + w);
+                TV first = accumulate ? S.Load(c) : S.Zero, second = accumulate ? S.Load(c + w) : S.Zero;
+                S.Store(S.Add(first, S.Load(tile)), c);
+                S.Store(S.Add(second, S.Load(tile + w)), c + w);
                 continue;
             }
-            for (nint n = 0; n < columns; n++) c[n] += tile[n];
+            for (nint n = 0; n < columns; n++) c[n] = (accumulate ? c[n] : 0) + tile[n];
         }
     }
 }

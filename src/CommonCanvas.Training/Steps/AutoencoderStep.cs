@@ -70,11 +70,11 @@ public sealed class AutoencoderStep : BatchedStep<PictureBatch>
     Tensor Weight(int count) => Lasting(ref weights, count, DType.F32);
 
     /// <inheritdoc/>
-    protected override void Compute(int count, Tensor loss, float? gradientScale)
+    protected override void Compute(int count, Tensor loss, GradientPart? part)
     {
         var arena = Ops.Arena;
         Tensor image = Images(count), noise = Noise(count), weight = Weight(count), kl = arena.Rent(DType.F32, count);
-        model.Training = gradientScale is not null;
+        model.Training = part is not null;
         var moments = model.Encode(image);
         var latent = arena.RentLike(noise);
         Ops.PosteriorForward(moments, noise, latent, kl);
@@ -83,15 +83,20 @@ public sealed class AutoencoderStep : BatchedStep<PictureBatch>
         Ops.MseForward(decoded, image, weight, loss);
         Ops.Scale(kl, (float)klWeight, kl);
         Ops.Add(loss, kl, loss);
-        if (gradientScale is { } scale)
+        if (part is var (scale, accumulate))
         {
             var slope = arena.RentLike(decoded);
             Ops.MseBackward(decoded, image, weight, scale, slope);
-            var dLatent = model.DecodeBackward(slope);
-            var dMoments = arena.RentLike(moments);
-            Ops.PosteriorBackward(moments, noise, dLatent, (float)(scale * klWeight), dMoments);
-            model.EncodeBackward(dMoments);
-            foreach (var tensor in (ReadOnlySpan<Tensor>)[slope, dLatent, dMoments]) arena.Release(tensor);
+            model.Parameters.ReceiveGradients(accumulate, () =>
+            {
+                var dLatent = model.DecodeBackward(slope);
+                var dMoments = arena.RentLike(moments);
+                Ops.PosteriorBackward(moments, noise, dLatent, (float)(scale * klWeight), dMoments);
+                model.EncodeBackward(dMoments);
+                arena.Release(dLatent);
+                arena.Release(dMoments);
+            });
+            arena.Release(slope);
         }
         foreach (var tensor in (ReadOnlySpan<Tensor>)[kl, moments, latent, decoded]) arena.Release(tensor);
     }

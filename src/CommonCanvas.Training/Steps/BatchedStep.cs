@@ -32,7 +32,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
         (Ops, BatchSize, Microbatch) = (ops, batchSize, Math.Min(microbatch, batchSize));
         (this.validationSamples, this.newBatch) = (validationSamples, newBatch);
         Keys = new RandomKey[Microbatch];
-        work = new RecordedWork(ops, (count, gradientScale) => Compute(count, microbatchLosses.Slice(0, count), gradientScale));
+        work = new RecordedWork(ops, (count, part) => Compute(count, microbatchLosses.Slice(0, count), part));
         batches = new Prefetcher<TBatch>(() => newBatch(batchSize), (batch, step) => fill(batch, (step - 1) * batchSize));
     }
 
@@ -72,14 +72,14 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     {
         float gradientScale = lossScale / BatchSize;
         Ops.BeginStep();
-        Parameters.ZeroGradients();
         for (int start = 0; start < BatchSize; start += Microbatch)
         {
             int count = Math.Min(Microbatch, BatchSize - start);
             using (Ops.Range("load")) Load(batch, start, count, step);
             var computed = Lasting(ref microbatchLosses, count, DType.F32);
-            if (inspected) work.Eagerly(count, gradientScale);
-            else work.Run(count, gradientScale);
+            var part = new GradientPart(gradientScale, Accumulate: start > 0);
+            if (inspected) work.Eagerly(count, part);
+            else work.Run(count, part);
             Ops.Cast(computed, losses.Slice(start, count));
         }
         Ops.EndStep();
@@ -97,7 +97,7 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
             int count = Math.Min(Microbatch, validationSamples - start);
             LoadHeldOut(batch, start, count, validationSamples);
             var computed = Lasting(ref microbatchLosses, count, DType.F32);
-            work.Beside(() => Compute(count, computed, gradientScale: null));
+            work.Beside(() => Compute(count, computed, part: null));
             Ops.Cast(computed, losses.Slice(start, count));
         }
         Ops.EndStep();
@@ -114,10 +114,10 @@ public abstract class BatchedStep<TBatch> : ITrainStep where TBatch : class
     protected abstract void LoadHeldOut(TBatch batch, int start, int count, int total);
 
     /// <summary>
-    /// Writes the losses of the first <paramref name="count"/> samples that were loaded and, unless <paramref name="gradientScale"/>
-    /// is null, adds the gradient of scale times their sum. Nothing in it may depend on anything else, nor copy from or to the host.
+    /// Writes the losses of the first <paramref name="count"/> samples that were loaded and, unless <paramref name="part"/>
+    /// is null, the gradient of their sum. Nothing in it may depend on anything else, nor copy from or to the host.
     /// </summary>
-    protected abstract void Compute(int count, Tensor loss, float? gradientScale);
+    protected abstract void Compute(int count, Tensor loss, GradientPart? part);
 
     /// <summary>
     /// The first <paramref name="count"/> samples of device memory that lasts as long as this: rented at the first call, for a

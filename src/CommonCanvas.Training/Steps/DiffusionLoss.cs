@@ -45,10 +45,10 @@ sealed class DiffusionLoss : IDisposable
     }
 
     /// <summary>
-    /// Writes each sample's weighted loss at the timesteps loaded last and, unless <paramref name="gradientScale"/> is null,
-    /// adds the gradient of scale times their sum to the model's.
+    /// Writes each sample's weighted loss at the timesteps loaded last and, unless <paramref name="part"/> is null,
+    /// the gradient of their sum into the model's.
     /// </summary>
-    public void Run(Tensor x0, Tensor noise, Tensor text, Tensor loss, float? gradientScale)
+    public void Run(Tensor x0, Tensor noise, Tensor text, Tensor loss, GradientPart? part)
     {
         int count = x0[0];
         var arena = ops.Arena;
@@ -61,15 +61,15 @@ sealed class DiffusionLoss : IDisposable
             target = arena.RentLike(x0);
             ops.Velocity(x0, noise, signal, level, target);
         }
-        unet.Training = gradientScale is not null;
+        unet.Training = part is not null;
         var prediction = unet.Forward(noisy, Row(Time, count), text);
         unet.Training = true;
         ops.MseForward(prediction, target, weight, loss);
-        if (gradientScale is { } scale)
+        if (part is var (scale, accumulate))
         {
             var slope = arena.RentLike(prediction);
             ops.MseBackward(prediction, target, weight, scale, slope);
-            unet.Backward(slope);
+            unet.Parameters.ReceiveGradients(accumulate, () => unet.Backward(slope));
             arena.Release(slope);
         }
         if (objective.Prediction == PredictionType.VPrediction) arena.Release(target);

@@ -84,7 +84,7 @@ public sealed class DiffusionStep : BatchedStep<LatentBatch>
     }
 
     /// <inheritdoc/>
-    protected override void Compute(int count, Tensor loss, float? gradientScale) => lossOf.Run(Latents(count), Noise(count), Text(count), loss, gradientScale);
+    protected override void Compute(int count, Tensor loss, GradientPart? part) => lossOf.Run(Latents(count), Noise(count), Text(count), loss, part);
 
     Tensor Latents(int count) => Lasting(ref latents, count, Parameters.Type, data.LatentHeight, data.LatentWidth, data.LatentChannels);
 

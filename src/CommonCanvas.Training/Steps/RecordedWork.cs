@@ -9,8 +9,8 @@ namespace CommonCanvas.Training;
 /// The results have the same bits either way.
 /// </summary>
 /// <param name="ops">The device.</param>
-/// <param name="work">Does the work for a number of samples and a factor of the gradient. It copies nothing from or to the host.</param>
-public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposable
+/// <param name="work">Does the work for a number of samples and their part in the gradient. It copies nothing from or to the host.</param>
+public sealed class RecordedWork(IOps ops, Action<int, GradientPart> work) : IDisposable
 {
     sealed class Entry
     {
@@ -18,7 +18,7 @@ public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposabl
         public float Scale;
     }
 
-    readonly Dictionary<int, Entry> entries = [];
+    readonly Dictionary<(int Count, bool Accumulate), Entry> entries = [];
     ArenaPool? pool;
     Action<string>? note;
 
@@ -34,37 +34,38 @@ public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposabl
     }
 
     /// <summary>
-    /// Does the work, recorded where that is possible. A recording is good for one number of samples and one factor: another
-    /// number has its own beside it; another factor, after an overflow or a long clean stretch in fp16, takes its place.
+    /// Does the work, recorded where that is possible. A recording is good for one number of samples, one way into the gradient
+    /// and one factor: another number or way has its own beside it; another factor, after an overflow or a long clean stretch in
+    /// fp16, takes its place.
     /// </summary>
-    public void Run(int count, float scale)
+    public void Run(int count, GradientPart part)
     {
         if (note is null)
         {
-            Eagerly(count, scale);
+            Eagerly(count, part);
             return;
         }
-        if (!entries.TryGetValue(count, out var entry))
+        if (!entries.TryGetValue((count, part.Accumulate), out var entry))
         {
-            Eagerly(count, scale);
-            entries[count] = new Entry();
+            Eagerly(count, part);
+            entries[(count, part.Accumulate)] = new Entry();
             return;
         }
-        if (entry.Recording is null || entry.Scale != scale)
+        if (entry.Recording is null || entry.Scale != part.Scale)
         {
             entry.Recording?.Dispose();
             entry.Recording = null;
-            if (!TryRecord(entry, count, scale)) return;
+            if (!TryRecord(entry, count, part)) return;
         }
         if (pool!.Live != 0) throw new InvalidOperationException($"{pool.Live} blocks of the recorded step's memory are still rented: replaying it would overwrite them");
         entry.Recording!.Replay();
     }
 
     /// <summary>Does the work call by call, in the same memory.</summary>
-    public void Eagerly(int count, float scale)
+    public void Eagerly(int count, GradientPart part)
     {
-        if (pool is null) work(count, scale);
-        else pool.Run(() => work(count, scale));
+        if (pool is null) work(count, part);
+        else pool.Run(() => work(count, part));
     }
 
     /// <summary>Does other work in the same memory, all of which it must have released when it ends.</summary>
@@ -75,12 +76,12 @@ public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposabl
     }
 
     // What failed has queued nothing, so the work can be done after it.
-    bool TryRecord(Entry entry, int count, float scale)
+    bool TryRecord(Entry entry, int count, GradientPart part)
     {
         try
         {
-            pool!.Run(() => entry.Recording = ops.Record(() => work(count, scale)));
-            entry.Scale = scale;
+            pool!.Run(() => entry.Recording = ops.Record(() => work(count, part)));
+            entry.Scale = part.Scale;
             return true;
         }
         catch (RecordingException e)
@@ -88,7 +89,7 @@ public sealed class RecordedWork(IOps ops, Action<int, float> work) : IDisposabl
             note!($"the step cannot be recorded as a graph and is launched call by call: {e.Message.ReplaceLineEndings(" ")}");
             note = null;
             Forget();
-            Eagerly(count, scale);
+            Eagerly(count, part);
             // layers have let go of what the broken step had left in them; the rest of it nobody knows any more
             pool!.Reclaim();
             return false;

@@ -15,10 +15,66 @@ public sealed class AutoencoderKLTests
         using var model = new AutoencoderKL(mini, ops, DType.F32, training: true);
         model.Parameters.Initialize(3);
         using var run = new Step(ops, model);
-        model.Parameters.ZeroGradients();
-        var dImage = run.Backward(need: true);
+        Tensor dImage = default;
+        model.Parameters.ReceiveGradients(accumulate: false, () => dImage = run.Backward(need: true));
         Slope.Check(ops, model.Parameters, run.Loss);
         ops.Arena.Release(dImage);
+    }
+
+    /// <summary>
+    /// A gradient that replaces the last, though that was not-a-number: the same bits as one that is added to zeros. What a pass
+    /// does not touch is 0, and what it touches twice is the sum, here twice the same.
+    /// </summary>
+    [Fact]
+    public void GradientsReplaceTheLastOrAreAdded()
+    {
+        using var ops = new CpuOps();
+        using var model = new AutoencoderKL(mini, ops, DType.F32, training: true);
+        var parameters = model.Parameters;
+        parameters.Initialize(3);
+        using var run = new Step(ops, model);
+        void Pass() => run.Backward();
+        float[] Gradient() => parameters.Gradient.Span<float>().ToArray();
+        void Spoil()
+        {
+            foreach (var parameter in parameters.All) ops.Fill(float.NaN, parameter.Gradient);
+        }
+
+        Pass();
+        float[] once = Gradient();
+        parameters.ReceiveGradients(accumulate: true, Pass);
+        float[] twice = Gradient();
+        Assert.Equal(once.Select(v => 2 * v), twice);
+        Spoil();
+        parameters.ReceiveGradients(accumulate: false, Pass);
+        Assert.Equal(once.Select(BitConverter.SingleToUInt32Bits), Gradient().Select(BitConverter.SingleToUInt32Bits));
+        Spoil();
+        parameters.ReceiveGradients(accumulate: false, Pass + (Action)Pass);
+        Assert.Equal(twice, Gradient());
+
+        Spoil();
+        parameters.ReceiveGradients(accumulate: false, run.DecodeOnly);
+        foreach (var parameter in parameters.All)
+        {
+            bool touched = parameter.Name.StartsWith("decoder.", StringComparison.Ordinal) || parameter.Name.StartsWith("post_quant_conv.", StringComparison.Ordinal);
+            Assert.Equal(touched, parameter.Gradient.Span<float>().ContainsAnyExcept(0f));
+            Assert.Equal(0, ops.CountNonFinite(parameter.Gradient));
+        }
+    }
+
+    /// <summary>A pass that breaks off leaves no parameter waiting for a gradient to assign.</summary>
+    [Fact]
+    public void ABrokenPassLeavesGradientsToBeAdded()
+    {
+        using var ops = new CpuOps();
+        using var model = new AutoencoderKL(mini, ops, DType.F32, training: true);
+        model.Parameters.Initialize(3);
+        using var run = new Step(ops, model);
+        Assert.Throws<InvalidOperationException>(() => model.Parameters.ReceiveGradients(accumulate: false, () => throw new InvalidOperationException()));
+        run.Backward();
+        float[] once = model.Parameters.Gradient.Span<float>().ToArray();
+        run.Backward();
+        Assert.Equal(once.Select(v => 2 * v), model.Parameters.Gradient.Span<float>().ToArray());
     }
 
     [Fact]
@@ -93,6 +149,15 @@ public sealed class AutoencoderKLTests
             ops.Arena.Release(decoded);
             Span<float> errors = losses.Span<float>(), divergences = kl.Span<float>();
             return (errors[0] + (double)errors[1] + KlWeight * ((double)divergences[0] + divergences[1])) / Batch;
+        }
+
+        /// <summary>The decoder's gradients alone.</summary>
+        public void DecodeOnly()
+        {
+            var (moments, decoded) = Forward();
+            var slope = ops.Arena.RentLike(decoded);
+            ops.MseBackward(decoded, image, weight, 1f / Batch, slope);
+            foreach (var tensor in new[] { model.DecodeBackward(slope), moments, decoded, slope }) ops.Arena.Release(tensor);
         }
 
         public Tensor Backward(bool need = false)

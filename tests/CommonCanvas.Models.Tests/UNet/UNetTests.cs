@@ -146,11 +146,11 @@ public sealed class UNetTests
 
         (Tensor, Tensor) Run(bool need)
         {
-            model.Parameters.ZeroGradients();
             var y = model.Forward(Sample, times, Text);
             var dY = ops.Arena.RentLike(y);
             ops.MseBackward(y, target, weight, 0.5f, dY);
-            var result = model.Backward(dY, null, need, need);
+            (Tensor, Tensor) result = default;
+            model.Parameters.ReceiveGradients(accumulate: false, () => result = model.Backward(dY, null, need, need));
             ops.Arena.Release(y);
             ops.Arena.Release(dY);
             return result;

@@ -42,10 +42,13 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
                 Agree(type, inputs, run => run.Ops.LinearForward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
                     run.Optional(bias, "bias", outputs), run.Optional(residual, "residual", rows, outputs), run.Output("y", rows, outputs)));
                 if (bias != residual) continue;
-                Agree(type, Math.Max(rows, outputs), run => run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
-                    run.Input("dY", rows, outputs), run.Output("dX", rows, inputs), run.Sum("dWeight", outputs, inputs), run.Sum("dBias", outputs)));
+                Agree(type, Math.Max(rows, outputs), Backward);
+                Assigns(type, Backward);
             }
         OnlyLibraries();
+
+        void Backward(OpRun run) => run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
+            run.Input("dY", rows, outputs), run.Output("dX", rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs));
     }
 
     /// <summary>A residual may be the result's own memory.</summary>
@@ -62,7 +65,7 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
         Agree(DType.F16, 24, run => run.Ops.ConvForward(run.Input("x", 2, 5, 7, 24), run.Input("weight", 16, 1, 1, 24), run.Input("bias", 16),
             default, run.Input("residual", 2, 5, 7, 16), ConvGeometry.Pointwise, run.Output("y", 2, 5, 7, 16)));
         Agree(DType.F16, 70, run => run.Ops.ConvBackward(run.Input("x", 2, 5, 7, 24), run.Input("weight", 16, 1, 1, 24), run.Input("dY", 2, 5, 7, 16),
-            ConvGeometry.Pointwise, run.Output("dX", 2, 5, 7, 24), run.Sum("dWeight", 16, 1, 1, 24), run.Sum("dBias", 16), run.Output("dPerSample", 2, 16)));
+            ConvGeometry.Pointwise, run.Output("dX", 2, 5, 7, 24), run.Gradient("dWeight", 16, 1, 1, 24), run.Gradient("dBias", 16), run.Output("dPerSample", 2, 16)));
         OnlyLibraries();
     }
 
@@ -81,9 +84,12 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
                         run.Optional(bias, "bias", outputs), run.Optional(perSample, "perSample", samples, outputs),
                         run.Optional(residual, "residual", samples, outHeight, outWidth, outputs), geometry, run.Output("y", samples, outHeight, outWidth, outputs)),
                         roundsOperands: perSample);
-                Agree(type, Math.Max(9 * outputs, samples * outHeight * outWidth), run => run.Ops.ConvBackward(run.Input("x", samples, height, width, inputs),
+                Agree(type, Math.Max(9 * outputs, samples * outHeight * outWidth), run => Backward(run, type == DType.F32));
+                Assigns(type, run => Backward(run, weight: true));
+
+                void Backward(OpRun run, bool weight) => run.Ops.ConvBackward(run.Input("x", samples, height, width, inputs),
                     run.Input("weight", outputs, 3, 3, inputs), run.Input("dY", samples, outHeight, outWidth, outputs), geometry,
-                    run.Output("dX", samples, height, width, inputs), type == DType.F32 ? run.Sum("dWeight", outputs, 3, 3, inputs) : default, run.Sum("dBias", outputs), default));
+                    run.Output("dX", samples, height, width, inputs), weight ? run.Gradient("dWeight", outputs, 3, 3, inputs) : default, run.Gradient("dBias", outputs), default);
             }
         OnlyLibraries();
     }

@@ -14,7 +14,7 @@ sealed class CandidateRig : IDisposable
         Ops.UseLibraries(device => 
         [
             new CuBlasLtCandidates(new CuBlasLt(device, CountedCuBlasLt.Table, "emulated")),
-            .. CuDnnCandidates.All(() => new CuDnn(device, EmulatedCuDnn.Table, "emulated"), Ops.AddToGradient),
+            .. CuDnnCandidates.All(() => new CuDnn(device, EmulatedCuDnn.Table, "emulated"), Ops.WidenGradient),
         ], folder, Notes.Add);
     }
 

@@ -162,20 +162,22 @@ public sealed class ProductTunerTests : IDisposable
         Assert.Equal(1, CountedCuBlasLt.Products);
     }
 
-    [Fact]
-    public void Tuning_leaves_an_accumulated_gradient_alone()
+    /// <summary>Adding to a gradient and assigning it are two problems, each with a choice of its own.</summary>
+    [Theory, InlineData(GradientStart.Random), InlineData(GradientStart.Assigned)]
+    public void Tuning_leaves_a_gradient_alone(GradientStart start)
     {
         using var rig = new CandidateRig(folder.Path);
         using var lease = GpuDevices.Emulator();
         float[] Backward(IOps ops)
         {
-            using var run = new OpRun(ops, DType.F32, coarse: true);
-            ops.LinearBackward(run.Input("x", 24, 32), run.Input("weight", 16, 32), run.Input("dY", 24, 16), run.Output("dX", 24, 32), run.Sum("dWeight", 16, 32), default);
+            using var run = new OpRun(ops, DType.F32, coarse: true, gradients: start);
+            ops.LinearBackward(run.Input("x", 24, 32), run.Input("weight", 16, 32), run.Input("dY", 24, 16), run.Output("dX", 24, 32), run.Gradient("dWeight", 16, 32), default);
             return [.. run.Read("dX"), .. run.Read("dWeight")];
         }
         float[] expected = Backward(lease.Ops);
         float[] tuned = Backward(rig.Ops), again = Backward(rig.Ops);
         Assert.Equal(2, rig.Ops.ProductMeasurements.Count(measured => measured.Best.Length > 0));
+        Assert.Equal(start == GradientStart.Random ? 1 : 0, rig.Ops.ProductMeasurements.Count(measured => measured.Problem.Contains(", Gradient,", StringComparison.Ordinal)));
         Assert.Equal(tuned, again);
         // inputs are multiples of 2^-10 below 4: sums of 32 products are exact to 2^-20 * 2^9, and fp32 has 24 bits
         for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], tuned[i], tolerance: 1e-4);

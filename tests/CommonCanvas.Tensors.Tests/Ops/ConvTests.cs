@@ -35,6 +35,12 @@ public abstract class ConvTests(TestDevice device) : OpTests(device)
     }
 
     [Theory, MemberData(nameof(Cases))]
+    public void Gradients_can_be_assigned(int batch, int height, int width, int inputs, int outputs, string geometry)
+    {
+        foreach (var type in Types) Assigns(type, run => Backward(run, new(batch, height, width, inputs, outputs, Geometry(geometry)), 15));
+    }
+
+    [Theory, MemberData(nameof(Cases))]
     public void Backward_is_the_slope_of_Forward(int batch, int height, int width, int inputs, int outputs, string geometry)
     {
         var shape = new Shape(batch, height, width, inputs, outputs, Geometry(geometry));
@@ -89,7 +95,7 @@ public abstract class ConvTests(TestDevice device) : OpTests(device)
         run.Ops.ConvBackward(run.Input("x", s.Batch, s.Height, s.Width, s.Inputs), run.Input("weight", s.Outputs, s.Geometry.Kernel, s.Geometry.Kernel, s.Inputs),
             run.Input("dY", s.Batch, s.OutHeight, s.OutWidth, s.Outputs), s.Geometry,
             (wanted & 1) != 0 ? run.Output("dX", s.Batch, s.Height, s.Width, s.Inputs) : default,
-            (wanted & 2) != 0 ? run.Sum("dWeight", s.Outputs, s.Geometry.Kernel, s.Geometry.Kernel, s.Inputs) : default,
-            (wanted & 4) != 0 ? run.Sum("dBias", s.Outputs) : default,
+            (wanted & 2) != 0 ? run.Gradient("dWeight", s.Outputs, s.Geometry.Kernel, s.Geometry.Kernel, s.Inputs) : default,
+            (wanted & 4) != 0 ? run.Gradient("dBias", s.Outputs) : default,
             (wanted & 8) != 0 ? run.Output("dPerSample", s.Batch, s.Outputs) : default);
 }

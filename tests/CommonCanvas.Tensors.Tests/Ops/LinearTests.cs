@@ -25,6 +25,12 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
     }
 
     [Theory, MemberData(nameof(Sizes))]
+    public void Gradients_can_be_assigned(int rows, int inputs, int outputs)
+    {
+        foreach (var type in Types) Assigns(type, run => Backward(run, rows, inputs, outputs, 7));
+    }
+
+    [Theory, MemberData(nameof(Sizes))]
     public void Backward_is_the_slope_of_Forward(int rows, int inputs, int outputs) =>
         Gradient(run => Forward(run, rows, inputs, outputs, true, true), run => Backward(run, rows, inputs, outputs, 7));
 
@@ -52,6 +58,6 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
     static void Backward(OpRun run, int rows, int inputs, int outputs, int wanted) =>
         run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs), run.Input("dY", rows, outputs),
             (wanted & 1) != 0 ? run.Output("dX", rows, inputs) : default,
-            (wanted & 2) != 0 ? run.Sum("dWeight", outputs, inputs) : default,
-            (wanted & 4) != 0 ? run.Sum("dBias", outputs) : default);
+            (wanted & 2) != 0 ? run.Gradient("dWeight", outputs, inputs) : default,
+            (wanted & 4) != 0 ? run.Gradient("dBias", outputs) : default);
 }

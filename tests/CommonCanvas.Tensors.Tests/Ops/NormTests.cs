@@ -35,6 +35,17 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     }
 
     [Theory, MemberData(nameof(GroupSizes))]
+    public void Group_gradients_can_be_assigned(int batch, int height, int width, int channels, int groups)
+    {
+        foreach (var type in Types)
+            Assigns(type, run =>
+            {
+                GroupForward(run, batch, height, width, channels, groups, silu: true);
+                GroupBackward(run, batch, height, width, channels, groups, silu: true, 7);
+            });
+    }
+
+    [Theory, MemberData(nameof(GroupSizes))]
     public void Group_backward_is_the_slope_of_forward(int batch, int height, int width, int channels, int groups)
     {
         foreach (bool silu in new[] { false, true })
@@ -87,6 +98,38 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     }
 
     [Theory, MemberData(nameof(LayerSizes))]
+    public void Layer_gradients_can_be_assigned(int rows, int channels)
+    {
+        foreach (var type in Types)
+            Assigns(type, run =>
+            {
+                LayerForward(run, rows, channels);
+                LayerBackward(run, rows, channels, 7);
+            });
+    }
+
+    /// <summary>One of two gradients may be assigned and the other one added to.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public void Each_gradient_has_its_own_way(bool layer)
+    {
+        const int Channels = 40;
+        foreach (bool gamma in new[] { true, false })
+            Agree(DType.F32, 77, run =>
+            {
+                GradientTarget Target(string name, bool accumulate) => new(accumulate ? run.Sum(name, Channels) : run.Output(name, DType.F32, Channels), accumulate);
+                if (layer)
+                {
+                    LayerForward(run, 77, Channels);
+                    run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", 77, Channels), default, Target("dGamma", gamma), Target("dBeta", !gamma));
+                    return;
+                }
+                GroupForward(run, 1, 11, 7, Channels, 1, silu: false);
+                run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", 1, 11, 7, Channels), 1, false, default,
+                    Target("dGamma", gamma), Target("dBeta", !gamma));
+            });
+    }
+
+    [Theory, MemberData(nameof(LayerSizes))]
     public void Layer_backward_is_the_slope_of_forward(int rows, int channels) =>
         Gradient(run => LayerForward(run, rows, channels), run => LayerBackward(run, rows, channels, 7));
 
@@ -97,8 +140,8 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     static void GroupBackward(OpRun run, int batch, int height, int width, int channels, int groups, bool silu, int wanted) =>
         run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", batch, height, width, channels), groups, silu,
             (wanted & 1) != 0 ? run.Output("dX", batch, height, width, channels) : default,
-            (wanted & 2) != 0 ? run.Sum("dGamma", channels) : default,
-            (wanted & 4) != 0 ? run.Sum("dBeta", channels) : default);
+            (wanted & 2) != 0 ? run.Gradient("dGamma", channels) : default,
+            (wanted & 4) != 0 ? run.Gradient("dBeta", channels) : default);
 
     static void LayerForward(OpRun run, int rows, int channels) =>
         run.Ops.LayerNormForward(run.Input("x", rows, channels), run.Input("gamma", channels), run.Input("beta", channels), Epsilon,
@@ -107,6 +150,6 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     static void LayerBackward(OpRun run, int rows, int channels, int wanted) =>
         run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", rows, channels),
             (wanted & 1) != 0 ? run.Output("dX", rows, channels) : default,
-            (wanted & 2) != 0 ? run.Sum("dGamma", channels) : default,
-            (wanted & 4) != 0 ? run.Sum("dBeta", channels) : default);
+            (wanted & 2) != 0 ? run.Gradient("dGamma", channels) : default,
+            (wanted & 4) != 0 ? run.Gradient("dBeta", channels) : default);
 }

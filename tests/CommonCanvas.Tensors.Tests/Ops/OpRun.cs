@@ -2,11 +2,22 @@ using System.Runtime.InteropServices;
 
 namespace CommonCanvas.Tensors.Tests;
 
+/// <summary>What the gradients of parameters are before an operation.</summary>
+public enum GradientStart
+{
+    /// <summary>Random values, which it adds to.</summary>
+    Random,
+    /// <summary>Zeros, which it adds to.</summary>
+    Zero,
+    /// <summary>Not-a-number, which it assigns over.</summary>
+    Assigned,
+}
+
 /// <summary>
 /// One run of an operation on one device. Tensors have names, and an input's values depend on its name and count alone, so
 /// that two devices are given the same. Assigned outputs start as not-a-number, accumulated ones with random values.
 /// </summary>
-public sealed class OpRun(IOps ops, DType type, bool coarse = false, IReadOnlyDictionary<string, float[]>? replaced = null) : IDisposable
+public sealed class OpRun(IOps ops, DType type, bool coarse = false, IReadOnlyDictionary<string, float[]>? replaced = null, GradientStart gradients = GradientStart.Random) : IDisposable
 {
     readonly Dictionary<string, Tensor> tensors = [];
     readonly Dictionary<string, float[]> initial = [];
@@ -65,12 +76,19 @@ public sealed class OpRun(IOps ops, DType type, bool coarse = false, IReadOnlyDi
         return tensor;
     }
 
-    /// <summary>A parameter's gradient: F32, added to.</summary>
+    /// <summary>F32 values that are added to.</summary>
     public Tensor Sum(string name, params int[] shape)
     {
         var tensor = Values(name, DType.F32, Normal(name, Count(shape)), shape);
         outputs.Add(name);
         return tensor;
+    }
+
+    /// <summary>A parameter's gradient: F32, added to or assigned as the run has it.</summary>
+    public GradientTarget Gradient(string name, params int[] shape)
+    {
+        if (gradients == GradientStart.Assigned) return new(Output(name, DType.F32, shape), Accumulate: false);
+        return gradients == GradientStart.Zero ? Updated(name, DType.F32, new float[Count(shape)], shape) : Sum(name, shape);
     }
 
     /// <summary>An input that the operation changes.</summary>

@@ -70,6 +70,22 @@ public abstract class OpTests : IDisposable
             }
     }
 
+    /// <summary>
+    /// Gradients that are assigned have the same bits as ones that are added to zeros, where not-a-number stood before: nothing of
+    /// it is read, and all of it is written over.
+    /// </summary>
+    protected void Assigns(DType type, Action<OpRun> operation)
+    {
+        foreach (var device in devices)
+        {
+            using OpRun added = new(device, type, gradients: GradientStart.Zero), assigned = new(device, type, gradients: GradientStart.Assigned);
+            operation(added);
+            operation(assigned);
+            foreach (string name in assigned.Outputs)
+                if (!added.Bits(name).AsSpan().SequenceEqual(assigned.Bits(name))) Assert.Fail($"{name} of {assigned[name]}: assigned it has other bits than added to zeros");
+        }
+    }
+
     static void AssertClose(string name, Tensor tensor, float[] expected, float[] actual, int terms, bool roundsOperands)
     {
         int i = Agreement.FirstDifference(tensor.Type, expected, actual, terms, roundsOperands);

@@ -70,6 +70,18 @@ public abstract class ShapeTests(TestDevice device) : OpTests(device)
             });
     }
 
+    /// <summary>Rows that no id names, and positions past the last token, are 0.</summary>
+    [Theory, MemberData(nameof(Embeddings))]
+    public void Embedding_gradients_can_be_assigned(int batch, int tokens, int rows, int channels, bool positions)
+    {
+        foreach (var type in Types)
+            Assigns(type, run =>
+            {
+                EmbeddingForward(run, batch, tokens, rows, channels, positions);
+                EmbeddingBackward(run, batch, tokens, rows, channels, positions);
+            });
+    }
+
     [Theory, MemberData(nameof(Embeddings))]
     public void Embedding_backward_is_the_slope_of_forward(int batch, int tokens, int rows, int channels, bool positions) =>
         Gradient(run => EmbeddingForward(run, batch, tokens, rows, channels, positions), run => EmbeddingBackward(run, batch, tokens, rows, channels, positions));
@@ -136,5 +148,5 @@ public abstract class ShapeTests(TestDevice device) : OpTests(device)
             run.Output("y", batch, tokens, channels));
 
     static void EmbeddingBackward(OpRun run, int batch, int tokens, int rows, int channels, bool positions) =>
-        run.Ops.EmbeddingBackward(run["ids"], run.Input("dY", batch, tokens, channels), run.Sum("dTable", rows, channels), positions ? run.Sum("dPosition", tokens + 2, channels) : default);
+        run.Ops.EmbeddingBackward(run["ids"], run.Input("dY", batch, tokens, channels), run.Gradient("dTable", rows, channels), positions ? run.Gradient("dPosition", tokens + 2, channels) : default);
 }

@@ -75,6 +75,19 @@ public sealed class TrafficTests : IDisposable
         Moves(4L * Count, () => ops.SumSquares(gradient, one));
     }
 
+    /// <summary>Whole and with the contraction split, whose shares are written and read; 64 rows are few beside the gradient.</summary>
+    [Theory, InlineData(1), InlineData(2)]
+    public void A_gradient_that_is_assigned_is_not_read(int splits)
+    {
+        const int Rows = 64, Side = 1024;
+        Tensor x = Full(DType.F16, Rows, Side), dY = Full(DType.F16, Rows, Side), weight = Full(DType.F16, Side, Side), dWeight = Full(DType.F32, Side, Side);
+        long shares = splits == 1 ? 0 : 2 * splits * dWeight.Bytes;
+        ops.FixedPlan = (1, splits);
+        foreach (bool accumulate in new[] { false, true })
+            Moves(2 * x.Bytes + shares + dWeight.Bytes * (accumulate ? 2 : 1), () => ops.LinearBackward(x, weight, dY, default, new(dWeight, accumulate), default));
+        ops.FixedPlan = null;
+    }
+
     void Moves(long bytes, Action operation)
     {
         ops.Synchronize();

@@ -72,7 +72,7 @@ sealed class CuBlasLtCandidates(CuBlasLt library) : IProductLibrary
             {
                 ProductKind.LinearForward => (operands.Weight, operands.X, operands.Residual.IsNone ? result : operands.Residual.Data, operands.Residual.IsNone ? 0f : 1f),
                 ProductKind.LinearBackwardInput => (operands.Weight, operands.DY, result, 0f),
-                _ => (operands.X, operands.DY, result, 1f),
+                _ => (operands.X, operands.DY, result, operands.Accumulate ? 1f : 0f),
             };
             try { product.Run(stream, algorithm, a.Data, b.Data, c, result, operands.Bias.Data, beta, workspace.Data, workspaceBytes); }
             finally { arena.Release(workspace); }

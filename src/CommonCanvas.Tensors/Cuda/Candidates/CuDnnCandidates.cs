@@ -7,12 +7,12 @@ namespace CommonCanvas.Tensors;
 /// One pass of convolutions by cuDNN: forward, or one of the gradients; each its own, so that a wrong one does not take the
 /// others with it. Padding has to be the same on opposite sides, and addresses multiples of 16 for matrix instructions.
 /// cuDNN has no place for perSample, which is added after y was rounded; and of 16-bit operands it makes a 16-bit gradient of
-/// the weight, which is then added to the fp32 one: both are rounded once more than the program's own, as in PyTorch.
+/// the weight, which is then widened to the fp32 one or added to it: both are rounded once more than the program's own, as in PyTorch.
 /// </summary>
 /// <param name="library">Disposed with this.</param>
 /// <param name="kind">The pass.</param>
-/// <param name="accumulate">Queues gradient += a tensor of another type, [outputs, kernel kernel inputs] both.</param>
-sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Tensor> accumulate) : IProductLibrary
+/// <param name="widen">Queues gradient = or += a tensor of another type, [outputs, kernel kernel inputs] both.</param>
+sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, GradientTarget> widen) : IProductLibrary
 {
     /// <summary>Workspace that a pass may use.</summary>
     const long WorkspaceBytes = 512 << 20;
@@ -21,15 +21,15 @@ sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Ten
     public string Name => $"cuDNN {library.Version} {kind}";
 
     /// <summary>The three passes, each with a handle of its own.</summary>
-    public static IReadOnlyList<IProductLibrary> All(Func<CuDnn> open, Action<Tensor, Tensor> accumulate) =>
-        [.. new[] { ProductKind.ConvForward, ProductKind.ConvBackwardInput, ProductKind.ConvBackwardWeight }.Select(kind => new CuDnnCandidates(open(), kind, accumulate))];
+    public static IReadOnlyList<IProductLibrary> All(Func<CuDnn> open, Action<Tensor, GradientTarget> widen) =>
+        [.. new[] { ProductKind.ConvForward, ProductKind.ConvBackwardInput, ProductKind.ConvBackwardWeight }.Select(kind => new CuDnnCandidates(open(), kind, widen))];
 
     /// <inheritdoc/>
     public IReadOnlyList<IProductCandidate> Propose(ProductProblem problem)
     {
         if (ShapeOf(problem) is not { } shape) return [];
         var convolution = new CuDnnConvolution(library, shape, Pass);
-        if (convolution.WorkspaceBytes() is { } workspace and <= WorkspaceBytes) return [new Candidate(convolution, problem, workspace, accumulate)];
+        if (convolution.WorkspaceBytes() is { } workspace and <= WorkspaceBytes) return [new Candidate(convolution, problem, workspace, widen)];
         convolution.Dispose();
         return [];
     }
@@ -37,7 +37,7 @@ sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Ten
     /// <inheritdoc/>
     public IProductCandidate? Restore(ProductProblem problem, string recipe) =>
         ShapeOf(problem) is { } shape && long.TryParse(recipe, NumberStyles.None, CultureInfo.InvariantCulture, out long workspace) && workspace <= WorkspaceBytes
-            ? new Candidate(new CuDnnConvolution(library, shape, Pass), problem, workspace, accumulate) : null;
+            ? new Candidate(new CuDnnConvolution(library, shape, Pass), problem, workspace, widen) : null;
 
     ConvolutionPass Pass => kind switch
     {
@@ -59,11 +59,11 @@ sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Ten
     /// <inheritdoc/>
     public void Dispose() => library.Dispose();
 
-    sealed class Candidate(CuDnnConvolution convolution, ProductProblem problem, long workspaceBytes, Action<Tensor, Tensor> accumulate) : IProductCandidate
+    sealed class Candidate(CuDnnConvolution convolution, ProductProblem problem, long workspaceBytes, Action<Tensor, GradientTarget> widen) : IProductCandidate
     {
         public string Recipe => workspaceBytes.ToString(CultureInfo.InvariantCulture);
 
-        public int ExtraRoundings => problem.Addends.HasFlag(ProductAddends.PerSample) || (problem.Accumulates && problem.Type != DType.F32) ? 1 : 0;
+        public int ExtraRoundings => problem.Addends.HasFlag(ProductAddends.PerSample) || (problem.IsWeightGradient && problem.Type != DType.F32) ? 1 : 0;
 
         public void Run(CudaStream stream, Arena arena, in ProductOperands operands)
         {
@@ -92,7 +92,7 @@ sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Ten
         {
             if (problem.Type == DType.F32)
             {
-                convolution.BackwardFilter(stream, operands.X.Data, operands.DY.Data, operands.Result.Data, beta: 1, workspace, workspaceBytes);
+                convolution.BackwardFilter(stream, operands.X.Data, operands.DY.Data, operands.Result.Data, beta: operands.Accumulate ? 1 : 0, workspace, workspaceBytes);
                 return;
             }
             int columns = problem.Geometry.Kernel * problem.Geometry.Kernel * problem.Inputs;
@@ -100,7 +100,7 @@ sealed class CuDnnCandidates(CuDnn library, ProductKind kind, Action<Tensor, Ten
             try
             {
                 convolution.BackwardFilter(stream, operands.X.Data, operands.DY.Data, rounded.Data, beta: 0, workspace, workspaceBytes);
-                accumulate(rounded, operands.Result.Reshape(problem.Outputs, columns));
+                widen(rounded, new(operands.Result.Reshape(problem.Outputs, columns), operands.Accumulate));
             }
             finally { arena.Release(rounded); }
         }

@@ -9,17 +9,17 @@ enum ProductKind
     LinearForward,
     /// <summary>dX = dY weight.</summary>
     LinearBackwardInput,
-    /// <summary>dWeight += dY^T x.</summary>
+    /// <summary>dWeight = or += dY^T x.</summary>
     LinearBackwardWeight,
     /// <summary>y = x * weight + bias + perSample + residual.</summary>
     ConvForward,
     /// <summary>dX, by a convolution of dY with the weight.</summary>
     ConvBackwardInput,
-    /// <summary>dWeight +=, by a convolution of x with dY.</summary>
+    /// <summary>dWeight = or +=, by a convolution of x with dY.</summary>
     ConvBackwardWeight,
 }
 
-/// <summary>What is added to a forward product.</summary>
+/// <summary>What is added to a product.</summary>
 [Flags]
 enum ProductAddends
 {
@@ -31,6 +31,8 @@ enum ProductAddends
     PerSample = 2,
     /// <summary>A tensor like the result.</summary>
     Residual = 4,
+    /// <summary>The gradient of a weight that the result holds already.</summary>
+    Gradient = 8,
 }
 
 /// <summary>All that decides how fast a product can be computed and by what: what candidates are tried for, once.</summary>
@@ -59,8 +61,8 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
     /// <summary>Whether it is a convolution.</summary>
     public bool IsConvolution => Kind >= ProductKind.ConvForward;
 
-    /// <summary>Whether the result is the gradient of a weight: F32, and added to.</summary>
-    public bool Accumulates => Kind is ProductKind.LinearBackwardWeight or ProductKind.ConvBackwardWeight;
+    /// <summary>Whether the result is the gradient of a weight, which is F32.</summary>
+    public bool IsWeightGradient => Kind is ProductKind.LinearBackwardWeight or ProductKind.ConvBackwardWeight;
 
     /// <summary>Whether there is nothing to compute.</summary>
     public bool IsEmpty => Samples == 0 || Height == 0 || Width == 0 || Inputs == 0 || Outputs == 0;
@@ -92,10 +94,12 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
 /// <param name="PerSample">[samples, outputs]; optional.</param>
 /// <param name="Residual">Like y; optional, may be y.</param>
 /// <param name="Result">y, dX or dWeight.</param>
-readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tensor Bias, Tensor PerSample, Tensor Residual, Tensor Result)
+/// <param name="Accumulate">Whether the result is a dWeight that is added to.</param>
+readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tensor Bias, Tensor PerSample, Tensor Residual, Tensor Result, bool Accumulate = false)
 {
     /// <summary>What is added.</summary>
-    public ProductAddends Addends => (Bias.IsNone ? 0 : ProductAddends.Bias) | (PerSample.IsNone ? 0 : ProductAddends.PerSample) | (Residual.IsNone ? 0 : ProductAddends.Residual);
+    public ProductAddends Addends => (Bias.IsNone ? 0 : ProductAddends.Bias) | (PerSample.IsNone ? 0 : ProductAddends.PerSample)
+        | (Residual.IsNone ? 0 : ProductAddends.Residual) | (Accumulate ? ProductAddends.Gradient : 0);
 
     /// <summary>What all addresses are multiples of: 16 at most.</summary>
     public int Alignment

@@ -30,7 +30,7 @@ sealed unsafe class ProductTrial : IDisposable
         (this.device, this.stream, this.pattern, this.problem) = (device, stream, pattern, problem);
         try
         {
-            bool forward = problem.Kind is ProductKind.LinearForward or ProductKind.ConvForward, weights = problem.Accumulates;
+            bool forward = problem.Kind is ProductKind.LinearForward or ProductKind.ConvForward, weights = problem.IsWeightGradient;
             int fine = ProductPattern.Bits(problem.Type), kernel = problem.Geometry.Kernel;
             var (x, w, y) = problem.IsConvolution
                 ? (Shape(problem.Samples, problem.Height, problem.Width, problem.Inputs), Shape(problem.Outputs, kernel, kernel, problem.Inputs),
@@ -44,7 +44,8 @@ sealed unsafe class ProductTrial : IDisposable
                 Has(ProductAddends.Bias) ? Filled(Shape(problem.Outputs), fine) : default,
                 Has(ProductAddends.PerSample) ? Filled(Shape(problem.Samples, problem.Outputs), fine) : default,
                 Has(ProductAddends.Residual) ? Filled(y, fine) : default,
-                Allocate(result));
+                Allocate(result),
+                Has(ProductAddends.Gradient));
             expected = Allocate(result);
         }
         catch
@@ -112,10 +113,10 @@ sealed unsafe class ProductTrial : IDisposable
         return At(shape, address + offset, shape.Type);
     }
 
-    // a gradient is added to; elsewhere not-a-number stands wherever nothing is written
+    // what is added to has values; elsewhere not-a-number stands wherever nothing is written
     void Prepare(Tensor result)
     {
-        if (problem.Accumulates) pattern.Fill(result, ProductPattern.Bits(problem.Type));
+        if (Has(ProductAddends.Gradient)) pattern.Fill(result, ProductPattern.Bits(problem.Type));
         else stream.Fill8(result.Data, 0xFF, result.Bytes);
     }
 
