@@ -1,9 +1,9 @@
 // WHAT:    GroupNorm over NHWC with an optional SiLU, backward
-// SHAPES:  x, dY, dX [batch, pixels, channels]; gamma, beta [channels]; mean, rstd float[batch, groups];
+// SHAPES:  x, dY, residual, dX [batch, pixels, channels]; gamma, beta [channels]; mean, rstd float[batch, groups];
 //          sums float[2][batch, slabs, channels]: of dU n and of dU, n = (x - mean) rstd, u = gamma n + beta, dU = dL/du
 // LAUNCH:  GroupNormBackwardSums, then GroupNormBackward: grid (strips of channels, slabs of pixels, batch) as forward; then
 //          GroupNormBackwardParameters: one block for each 32 channels
-// TRAFFIC: x and dY read twice, dX written once; sums add 16 bytes for each channel and slab of 256 pixels: 0.6 % in 16 bits
+// TRAFFIC: x and dY read twice, a residual once, dX written once; sums add 16 bytes for each channel and slab of 256 pixels: 0.6 % in 16 bits
 // NEEDS:   GroupNormBackwardSums: 256 threads, 80 registers, 16640 bytes of shared memory, sm_70
 // NEEDS:   GroupNormBackward: 256 threads, 112 registers, 512 bytes of shared memory, sm_70
 // NEEDS:   GroupNormBackwardParameters: 256 threads, 56 registers, 2048 bytes of shared memory, sm_70
@@ -91,10 +91,10 @@ struct Averages
     float slope, product; // of gamma dU and of gamma dU n
 };
 
-// dX = rstd (gamma dU - average of (gamma dU) - n * average of (gamma dU n))
+// dX = rstd (gamma dU - average of (gamma dU) - n * average of (gamma dU n)) + residual, which is optional and may be dX
 template <int N>
 __device__ __forceinline__ void write_slopes(const storage* x, const storage* gamma, const storage* beta, const float* mean, const float* rstd,
-    const storage* dY, const float* sums, storage* dX, int pixels, int channels, int groups, int activate, int slab, Averages* averages)
+    const storage* dY, const float* sums, const storage* residual, storage* dX, int pixels, int channels, int groups, int activate, int slab, Averages* averages)
 {
     typedef Strip<N> S;
     S strip(channels);
@@ -144,23 +144,24 @@ __device__ __forceinline__ void write_slopes(const storage* x, const storage* ga
     wide offset = (sample * pixels + start + strip.row) * channels + strip.channel;
     for (int i = strip.row; i < count; i += S::Rows, offset += (wide)S::Rows * channels)
     {
-        Floats<N> values = load<N>(x + offset), slopes = load<N>(dY + offset);
+        Floats<N> values = load<N>(x + offset), slopes = load<N>(dY + offset), added = load_optional<N>(residual, offset);
 #pragma unroll
         for (int lane = 0; lane < N; lane++)
         {
             float n = of.normalized(lane, values[lane]), dU = of.slope(lane, n, slopes[lane], activate);
-            values[lane] = of.rstd[lane] * (fmaf(of.gamma[lane], dU, -slope[lane]) - n * product[lane]);
+            values[lane] = added[lane] + of.rstd[lane] * (fmaf(of.gamma[lane], dU, -slope[lane]) - n * product[lane]);
         }
         store(dX + offset, values);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackward(const storage* x, const storage* gamma, const storage* beta, const float* mean,
-    const float* rstd, const storage* dY, const float* sums, storage* dX, int pixels, int channels, int groups, int activate, int slab, int packed)
+    const float* rstd, const storage* dY, const float* sums, const storage* residual, storage* dX, int pixels, int channels, int groups, int activate, int slab,
+    int packed)
 {
     __shared__ Averages averages[Strip<Lanes>::Channels];
-    if (packed) write_slopes<Lanes>(x, gamma, beta, mean, rstd, dY, sums, dX, pixels, channels, groups, activate, slab, averages);
-    else write_slopes<1>(x, gamma, beta, mean, rstd, dY, sums, dX, pixels, channels, groups, activate, slab, averages);
+    if (packed) write_slopes<Lanes>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, pixels, channels, groups, activate, slab, averages);
+    else write_slopes<1>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, pixels, channels, groups, activate, slab, averages);
 }
 
 // dGamma[c] = or += sum of sums[0][.., c], dBeta[c] = or += sum of sums[1][.., c]; each optional

@@ -1,11 +1,11 @@
 // WHAT:    LayerNorm over rows, forward and backward
-// SHAPES:  x, y, dY, dX [rows, channels]; gamma, beta [channels]; mean, rstd float[rows]; sums float[2][slabs, channels]: of
+// SHAPES:  x, y, dY, residual, dX [rows, channels]; gamma, beta [channels]; mean, rstd float[rows]; sums float[2][slabs, channels]: of
 //          dY n and of dY, n = (x - mean) rstd
 // LAUNCH:  LayerNormForward, LayerNormBackward: one warp for each row, 8 rows a block. LayerNormBackwardSums: grid (strips of
 //          channels, slabs of rows); then LayerNormBackwardParameters: one block for each 32 channels. `packed`: channels are a
 //          multiple of 16 bytes and all pointers of 16
 // TRAFFIC: forward reads x and writes y once: the second pass over a row finds it in the L1 cache. dX reads x and dY and writes
-//          dX once, the same way; the gradients of parameters read x and dY once more and add 16 bytes a channel and slab
+//          dX once, the same way, and a residual once; the gradients of parameters read x and dY once more and add 16 bytes a channel and slab
 // NEEDS:   LayerNormForward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackwardSums: 256 threads, 72 registers, 16640 bytes of shared memory, sm_70
@@ -76,10 +76,10 @@ extern "C" __global__ void __launch_bounds__(Threads) LayerNormForward(const sto
     else forward<1>(x, gamma, beta, y, mean, rstd, rows, channels, eps);
 }
 
-// dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n))
+// dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)) + residual, which is optional and may be dX
 template <int N>
-__device__ __forceinline__ void backward(const storage* x, const storage* gamma, const float* means, const float* rstds, const storage* dY, storage* dX,
-    int rows, int channels)
+__device__ __forceinline__ void backward(const storage* x, const storage* gamma, const float* means, const float* rstds, const storage* dY,
+    const storage* residual, storage* dX, int rows, int channels)
 {
     int row = warp_row();
     if (row >= rows) return;
@@ -100,22 +100,22 @@ __device__ __forceinline__ void backward(const storage* x, const storage* gamma,
     product = warp_sum(product) / channels;
     for (int c = first_channel<N>(); c < channels; c += WarpSize * N)
     {
-        Floats<N> values = load<N>(x + start + c), slopes = load<N>(dY + start + c), scale = load<N>(gamma + c);
+        Floats<N> values = load<N>(x + start + c), slopes = load<N>(dY + start + c), scale = load<N>(gamma + c), added = load_optional<N>(residual, start + c);
 #pragma unroll
         for (int lane = 0; lane < N; lane++)
         {
             float n = (values[lane] - mean) * rstd;
-            values[lane] = rstd * (fmaf(scale[lane], slopes[lane], -slope) - n * product);
+            values[lane] = added[lane] + rstd * (fmaf(scale[lane], slopes[lane], -slope) - n * product);
         }
         store(dX + start + c, values);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackward(const storage* x, const storage* gamma, const float* mean, const float* rstd,
-    const storage* dY, storage* dX, int rows, int channels, int packed)
+    const storage* dY, const storage* residual, storage* dX, int rows, int channels, int packed)
 {
-    if (packed) backward<Lanes>(x, gamma, mean, rstd, dY, dX, rows, channels);
-    else backward<1>(x, gamma, mean, rstd, dY, dX, rows, channels);
+    if (packed) backward<Lanes>(x, gamma, mean, rstd, dY, residual, dX, rows, channels);
+    else backward<1>(x, gamma, mean, rstd, dY, residual, dX, rows, channels);
 }
 
 template <int N>

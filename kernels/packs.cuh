@@ -34,6 +34,15 @@ __device__ __forceinline__ Floats<N> load(const T* from)
     return values;
 }
 
+// Zeros where there is nothing to load from.
+template <int N, typename T>
+__device__ __forceinline__ Floats<N> load_optional(const T* from, wide offset)
+{
+    Floats<N> values = {};
+    if (from) values = load<N>(from + offset);
+    return values;
+}
+
 template <int N, typename T>
 __device__ __forceinline__ void store(T* to, const Floats<N>& values)
 {

@@ -38,16 +38,16 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public virtual void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         // n = (x - mean) rstd,  u = gamma n + beta,  dU = silu ? dY silu'(u) : dY
         //   dBeta[c] += sum of dU,  dGamma[c] += sum of dU n
-        //   dX = rstd (gamma dU - average of (gamma dU) - n * average of (gamma dU n)), averages over the group
-        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
+        //   dX = rstd (gamma dU - average of (gamma dU) - n * average of (gamma dU n)) + residual, averages over the group
+        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, residual, dX, dGamma, dBeta);
         int channels = x.Channels, size = channels / groups;
         long pixels = x.Rows / x[0];
         double count = (double)pixels * size;
-        using Values xs = Read(x), gs = Read(gamma), bs = Read(beta), means = Read(mean), rstds = Read(rstd), dYs = Read(dY), dXs = Write(dX);
+        using Values xs = Read(x), gs = Read(gamma), bs = Read(beta), means = Read(mean), rstds = Read(rstd), dYs = Read(dY), added = Read(residual), dXs = Write(dX);
         using Sums gammas = RentSums(channels), betas = RentSums(channels);
         for (int b = 0; b < x[0]; b++)
             for (int g = 0; g < groups; g++)
@@ -72,7 +72,7 @@ public unsafe partial class CpuOps
                         long i = (b * pixels + p) * channels + c;
                         double n = (xs[i] - average) * inverse;
                         double dU = silu ? dYs[i] * SiluSlope(gs[c] * n + bs[c]) : dYs[i];
-                        dXs[i] = (float)(inverse * (gs[c] * dU - sum / count - n * sumN / count));
+                        dXs[i] = (float)(inverse * (gs[c] * dU - sum / count - n * sumN / count) + (residual.IsNone ? 0 : added[i]));
                     }
             }
         if (!dGamma.IsNone) Receive(dGamma.Tensor.Span<float>(), gammas.Row, dGamma.Accumulate);
@@ -102,14 +102,14 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public virtual void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         // n = (x - mean) rstd
         //   dBeta[c] += sum over rows of dY,  dGamma[c] += sum over rows of dY n
-        //   dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)), averages over the row
-        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        //   dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)) + residual, averages over the row
+        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
         int channels = x.Channels;
-        using Values xs = Read(x), gs = Read(gamma), means = Read(mean), rstds = Read(rstd), dYs = Read(dY), dXs = Write(dX);
+        using Values xs = Read(x), gs = Read(gamma), means = Read(mean), rstds = Read(rstd), dYs = Read(dY), added = Read(residual), dXs = Write(dX);
         using Sums gammas = RentSums(channels), betas = RentSums(channels);
         for (long r = 0; r < x.Rows; r++)
         {
@@ -129,7 +129,7 @@ public unsafe partial class CpuOps
             for (int c = 0; c < channels; c++)
             {
                 double n = (from[c] - average) * inverse;
-                to[c] = (float)(inverse * ((double)gs[c] * slope[c] - sum / channels - n * sumN / channels));
+                to[c] = (float)(inverse * ((double)gs[c] * slope[c] - sum / channels - n * sumN / channels) + (residual.IsNone ? 0 : added[r * channels + c]));
             }
         }
         if (!dGamma.IsNone) Receive(dGamma.Tensor.Span<float>(), gammas.Row, dGamma.Accumulate);

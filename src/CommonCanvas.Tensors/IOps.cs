@@ -104,14 +104,17 @@ public interface IOps : IDisposable
     /// </summary>
     void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd);
 
-    /// <summary>dX =; dGamma +=; dBeta +=. Recomputes the normalised value, and SiLU's argument, from x and the statistics.</summary>
-    void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
+    /// <summary>
+    /// dX = the gradient + residual; dGamma +=; dBeta +=. Recomputes the normalised value, and SiLU's argument, from x and the
+    /// statistics. The residual, of dX's shape and perhaps its memory, is optional: the gradient of what else x went into.
+    /// </summary>
+    void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
 
     /// <summary>y = gamma * (x - mean) * rstd + beta over the last dimension; mean, rstd F32[rows].</summary>
     void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd);
 
-    /// <summary>dX =; dGamma +=; dBeta +=.</summary>
-    void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
+    /// <summary>dX = the gradient + residual, which is optional and may be dX's memory; dGamma +=; dBeta +=.</summary>
+    void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta);
 
     // ---- attention -----------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ static partial class OpChecks
         Holds(rstd, DType.F32, (long)x[0] * groups);
     }
 
-    public static void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public static void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         Floating(x);
         Groups(x, groups, "GroupNormBackward");
@@ -78,6 +78,7 @@ static partial class OpChecks
         Holds(mean, DType.F32, (long)x[0] * groups);
         Holds(rstd, DType.F32, (long)x[0] * groups);
         Alike(dY, x);
+        AlikeOptional(residual, x);
         AlikeOptional(dX, x);
         IsOptional(dGamma.Tensor, DType.F32, x.Channels);
         IsOptional(dBeta.Tensor, DType.F32, x.Channels);
@@ -98,13 +99,14 @@ static partial class OpChecks
         Holds(rstd, DType.F32, x.Rows);
     }
 
-    public static void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public static void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         Floating(x);
         Is(gamma, x.Type, x.Channels);
         Holds(mean, DType.F32, x.Rows);
         Holds(rstd, DType.F32, x.Rows);
         Alike(dY, x);
+        AlikeOptional(residual, x);
         AlikeOptional(dX, x);
         IsOptional(dGamma.Tensor, DType.F32, x.Channels);
         IsOptional(dBeta.Tensor, DType.F32, x.Channels);

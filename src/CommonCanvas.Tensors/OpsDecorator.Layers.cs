@@ -36,11 +36,11 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.GroupNormForward(at(x), at(gamma), at(beta), groups, eps, silu, at(y), at(mean), at(rstd)));
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) =>
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) =>
         // an element: 2 to normalise, 3 for dGamma and dBeta, 4 for the averages, 4 for dX; 10 for SiLU's slope
-        Run(nameof(GroupNormBackward), [Reads(x), Reads(gamma), Reads(beta), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Receives(dGamma), Receives(dBeta)],
+        Run(nameof(GroupNormBackward), [Reads(x), Reads(gamma), Reads(beta), Reads(mean), Reads(rstd), Reads(dY), Reads(residual), Writes(dX), Receives(dGamma), Receives(dBeta)],
             () => new((silu ? 23.0 : 13.0) * x.Count, Math.Max(x.Count / mean.Count, x.Rows)),
-            (ops, at) => ops.GroupNormBackward(at(x), at(gamma), at(beta), at(mean), at(rstd), at(dY), groups, silu, at(dX), dGamma.Through(at), dBeta.Through(at)));
+            (ops, at) => ops.GroupNormBackward(at(x), at(gamma), at(beta), at(mean), at(rstd), at(dY), groups, silu, at(residual), at(dX), dGamma.Through(at), dBeta.Through(at)));
 
     /// <inheritdoc/>
     public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd) => // as GroupNorm
@@ -49,10 +49,10 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LayerNormForward(at(x), at(gamma), at(beta), eps, at(y), at(mean), at(rstd)));
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) => // as GroupNorm
-        Run(nameof(LayerNormBackward), [Reads(x), Reads(gamma), Reads(mean), Reads(rstd), Reads(dY), Writes(dX), Receives(dGamma), Receives(dBeta)],
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta) => // as GroupNorm
+        Run(nameof(LayerNormBackward), [Reads(x), Reads(gamma), Reads(mean), Reads(rstd), Reads(dY), Reads(residual), Writes(dX), Receives(dGamma), Receives(dBeta)],
             () => new(13.0 * x.Count, Math.Max(x.Rows, x.Channels)),
-            (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(dX), dGamma.Through(at), dBeta.Through(at)));
+            (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(residual), at(dX), dGamma.Through(at), dBeta.Through(at)));
 
     /// <inheritdoc/>
     public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp) =>

@@ -121,9 +121,9 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        inner.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, silu, dX, dGamma, dBeta);
+        inner.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, silu, residual, dX, dGamma, dBeta);
         if (Watching) Inspect(nameof(GroupNormBackward), gamma, dX, dGamma.Tensor, dBeta.Tensor);
     }
 
@@ -135,9 +135,9 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        inner.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        inner.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
         if (Watching) Inspect(nameof(LayerNormBackward), gamma, dX, dGamma.Tensor, dBeta.Tensor);
     }
 

@@ -69,9 +69,9 @@ public sealed class KernelLaunchTests : IDisposable
             Tensor x = Rent(type, 1, 4, 4, channels), gamma = Rent(type, channels), dGamma = Rent(DType.F32, channels), dBeta = Rent(DType.F32, channels);
             Tensor mean = Rent(DType.F32, 1, 4), rstd = Rent(DType.F32, 1, 4), rowMean = Rent(DType.F32, 16), rowRstd = Rent(DType.F32, 16);
             ops.GroupNormForward(x, gamma, gamma, 4, 1e-5f, true, x, mean, rstd);
-            ops.GroupNormBackward(x, gamma, gamma, mean, rstd, x, 4, true, x, dGamma, dBeta);
+            ops.GroupNormBackward(x, gamma, gamma, mean, rstd, x, 4, true, default, x, dGamma, dBeta);
             ops.LayerNormForward(x, gamma, gamma, 1e-5f, x, rowMean, rowRstd);
-            ops.LayerNormBackward(x, gamma, rowMean, rowRstd, x, x, dGamma, dBeta);
+            ops.LayerNormBackward(x, gamma, rowMean, rowRstd, x, default, x, dGamma, dBeta);
             LaunchesFit();
         }
         foreach (string file in new[] { "groupnorm.cu", "groupnorm_backward.cu", "layernorm.cu" }) AllLaunched(file, _ => true);

@@ -78,9 +78,9 @@ sealed class AutoencoderMid : Layer
         var dAttended = last.Backward(dY);
         Arena.Release(dY);
         var (dNormed, _) = attention.Backward(Tokens(dAttended));
-        var dH = norm.Backward(dNormed.Reshape(dAttended[0], dAttended[1], dAttended[2], dAttended[3]));
+        var dH = norm.Backward(dNormed.Reshape(dAttended[0], dAttended[1], dAttended[2], dAttended[3]), dAttended);
         Arena.Release(dNormed);
-        AddInto(dH, dAttended);
+        Arena.Release(dAttended);
         var dX = first.Backward(dH);
         Arena.Release(dH);
         return dX;

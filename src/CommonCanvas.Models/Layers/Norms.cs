@@ -31,11 +31,11 @@ public sealed class GroupNorm : Layer
         return y;
     }
 
-    /// <summary>The gradient of the input.</summary>
-    public Tensor Backward(Tensor dY)
+    /// <summary>The gradient of the input, plus the residual where one is given: that of what else the input went into.</summary>
+    public Tensor Backward(Tensor dY, Tensor residual = default)
     {
         var dX = Arena.RentLike(x);
-        Ops.GroupNormBackward(x, gamma.Value, beta.Value, mean, rstd, dY, groups, silu, dX, gamma.NextGradient(), beta.NextGradient());
+        Ops.GroupNormBackward(x, gamma.Value, beta.Value, mean, rstd, dY, groups, silu, residual, dX, gamma.NextGradient(), beta.NextGradient());
         Arena.Drop(ref x);
         Arena.Drop(ref mean);
         Arena.Drop(ref rstd);
@@ -71,11 +71,11 @@ public sealed class LayerNorm : Layer
         return y;
     }
 
-    /// <summary>The gradient of the input.</summary>
-    public Tensor Backward(Tensor dY)
+    /// <summary>The gradient of the input, plus the residual where one is given: that of what else the input went into.</summary>
+    public Tensor Backward(Tensor dY, Tensor residual = default)
     {
         var dX = Arena.RentLike(x);
-        Ops.LayerNormBackward(x, gamma.Value, mean, rstd, dY, dX, gamma.NextGradient(), beta.NextGradient());
+        Ops.LayerNormBackward(x, gamma.Value, mean, rstd, dY, residual, dX, gamma.NextGradient(), beta.NextGradient());
         Arena.Drop(ref x);
         Arena.Drop(ref mean);
         Arena.Drop(ref rstd);

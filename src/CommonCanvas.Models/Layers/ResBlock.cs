@@ -54,10 +54,10 @@ public sealed class ResBlock : Layer
             AddInto(dTime, time.Backward(dT));
             Arena.Release(dT);
         }
-        var dX = norm1.Backward(dNormed);
+        var dShortcut = shortcut is null ? dY : shortcut.Backward(dY);
+        var dX = norm1.Backward(dNormed, dShortcut);
         Arena.Release(dNormed);
-        if (shortcut is null) Ops.Add(dX, dY, dX);
-        else AddInto(dX, shortcut.Backward(dY));
+        if (shortcut is not null) Arena.Release(dShortcut);
         return dX;
     }
 }

@@ -41,20 +41,19 @@ public sealed class BasicTransformerBlock : Layer
     public Tensor Backward(Tensor dY, Tensor dText)
     {
         var dNormed = feedForward.Backward(dY);
-        var dCross = norm3.Backward(dNormed);
+        var dCross = norm3.Backward(dNormed, dY);
         Arena.Release(dNormed);
-        Ops.Add(dCross, dY, dCross);
 
         (dNormed, var fromText) = cross.Backward(dCross, needText: !dText.IsNone);
         if (!fromText.IsNone) AddInto(dText, fromText);
-        var dSelf = norm2.Backward(dNormed);
+        var dSelf = norm2.Backward(dNormed, dCross);
         Arena.Release(dNormed);
-        AddInto(dSelf, dCross);
+        Arena.Release(dCross);
 
         (dNormed, _) = self.Backward(dSelf);
-        var dX = norm1.Backward(dNormed);
+        var dX = norm1.Backward(dNormed, dSelf);
         Arena.Release(dNormed);
-        AddInto(dX, dSelf);
+        Arena.Release(dSelf);
         return dX;
     }
 }
@@ -110,9 +109,8 @@ public sealed class SpatialTransformer : Layer
         }
         var dNormed = projectIn.Backward(dH);
         Arena.Release(dH);
-        var dX = norm.Backward(dNormed.Reshape(dY[0], dY[1], dY[2], dY[3]));
+        var dX = norm.Backward(dNormed.Reshape(dY[0], dY[1], dY[2], dY[3]), dY);
         Arena.Release(dNormed);
-        Ops.Add(dX, dY, dX);
         return dX;
     }
 

@@ -50,18 +50,18 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
+        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, residual, dX, dGamma, dBeta);
         int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), activate = silu ? 1 : 0;
-        var strips = new Strips(x, pixels, Aligned(x, gamma, beta, dY) && Aligned(dX));
+        var strips = new Strips(x, pixels, Aligned(x, gamma, beta, dY) && Aligned(residual, dX));
         var sums = Arena.Rent(DType.F32, 2, batch, strips.Slabs, channels);
         var grid = new Dim3(strips.Count, strips.Slabs, batch);
         Launch(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardSums"), grid, ElementThreads, 0,
             [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, pixels, channels, groups, activate, strips.SlabPixels, strips.PackedFlag]);
         if (!dX.IsNone)
             Launch(Kernel(GroupNormBackwardFile, x.Type, nameof(GroupNormBackward)), grid, ElementThreads, 0,
-                [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, dX.Data, pixels, channels, groups, activate,
+                [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, residual.Data, dX.Data, pixels, channels, groups, activate,
                     strips.SlabPixels, strips.PackedFlag]);
         AddParameters(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardParameters"), sums, batch * strips.Slabs, dGamma, dBeta);
         Arena.Release(sums);
@@ -76,12 +76,12 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
         if (!dX.IsNone)
             Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormBackward)), RowBlocks(x), ElementThreads, 0,
-                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, dX.Data, (int)x.Rows, x.Channels, PackedRows(x, Aligned(x, gamma, dY, dX))]);
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, (int)x.Rows, x.Channels, PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual))]);
         if (dGamma.IsNone && dBeta.IsNone) return;
         var strips = new Strips(x, x.Rows, Aligned(x, dY));
         var sums = Arena.Rent(DType.F32, 2, strips.Slabs, x.Channels);

@@ -13,7 +13,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
 
     struct GroupNormJob
     {
-        public float* X, Gamma, Beta, DY, Y, Mean, Rstd, DGamma, DBeta;
+        public float* X, Gamma, Beta, DY, Residual, Y, Mean, Rstd, DGamma, DBeta;
         public float* Partial;  // [samples][pieces][2][channels]
         public float* Channel;  // [samples][4][channels]: mean, then what the second pass multiplies and adds
         public nint Samples, Pixels, Pieces, Channels, Groups;
@@ -42,11 +42,12 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.Y, y);
     }
 
-    public override void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public override void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, dX, dGamma, dBeta);
+        OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, residual, dX, dGamma, dBeta);
         var job = Prepare(x, gamma, beta, groups, silu, mean, rstd);
         job.DY = Wide(dY, Scratch.Slot.WideDY);
+        job.Residual = Wide(residual, Scratch.Slot.WideResidual);
         job.Y = Result(dX, Scratch.Slot.WideWeight);
         job.DGamma = (float*)dGamma.Tensor.Data;
         job.DBeta = (float*)dBeta.Tensor.Data;

@@ -4,7 +4,7 @@ namespace CommonCanvas.Tensors;
 
 /// <summary>
 /// The gradient of group normalisation, in two passes: with n = (x - mean) rstd and dU = dY silu'(gamma n + beta),
-/// dX = rstd gamma dU - rstd average(gamma dU) - n rstd average(gamma dU n), averages over the group.
+/// dX = rstd gamma dU - rstd average(gamma dU) - n rstd average(gamma dU n) + residual, averages over the group.
 /// </summary>
 internal sealed unsafe partial class CpuFastOps<TV, S>
 {
@@ -38,7 +38,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint unit = first; unit < last; unit++)
         {
             job.Unit(unit, out nint sample, out nint start, out nint pixels);
-            SlopeApply(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, job.Y + start);
+            SlopeApply(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, job.Residual == null ? null : job.Residual + start, job.Y + start);
         }
     }
 
@@ -100,9 +100,9 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
     }
 
-    /// <summary>dX = rstd gamma dU - a - n b.</summary>
+    /// <summary>dX = rstd gamma dU - a - n b + residual.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void SlopeApply(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* dX)
+    static void SlopeApply(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* residual, float* dX)
     {
         for (nint r = 0; r < pixels; r++, x += channels, dY += channels, dX += channels)
             for (nint c = 0; c < channels; c += S.Width)
@@ -112,7 +112,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
                 TV n = S.Multiply(S.Subtract(Lanes(x + c, there), Lanes(channel + c, there)), rstd);
                 if (silu) slope = S.Multiply(slope, VectorMath<TV, S>.SiluSlope(S.Fma(n, g, Lanes(beta + c, there))));
                 TV result = S.Fma(S.Multiply(rstd, g), slope, S.Subtract(S.Zero, S.Fma(n, Lanes(channel + 3 * channels + c, there), Lanes(channel + 2 * channels + c, there))));
-                StoreLanes(result, dX + c, there);
+                StoreLanes(residual == null ? result : S.Add(result, Lanes(residual + r * channels + c, there)), dX + c, there);
             }
     }
 

@@ -7,7 +7,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
 {
     struct LayerNormJob
     {
-        public float* X, Gamma, Beta, DY, Y, Mean, Rstd, DGamma, DBeta;
+        public float* X, Gamma, Beta, DY, Residual, Y, Mean, Rstd, DGamma, DBeta;
         public float* Partial; // [pieces of rows][2][channels]
         public nint Rows, Channels;
         public float Epsilon;
@@ -28,12 +28,12 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.Y, y);
     }
 
-    public override void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
+    public override void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
-        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, dX, dGamma, dBeta);
+        OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
         var job = new LayerNormJob
         {
-            X = Wide(x, Scratch.Slot.WideX), Gamma = Wide(gamma, Scratch.Slot.Small), DY = Wide(dY, Scratch.Slot.WideDY), Y = Result(dX, Scratch.Slot.WideWeight),
+            X = Wide(x, Scratch.Slot.WideX), Gamma = Wide(gamma, Scratch.Slot.Small), DY = Wide(dY, Scratch.Slot.WideDY), Residual = Wide(residual, Scratch.Slot.WideResidual), Y = Result(dX, Scratch.Slot.WideWeight),
             Mean = (float*)mean.Data, Rstd = (float*)rstd.Data, Rows = (nint)x.Rows, Channels = x.Channels,
             DGamma = (float*)dGamma.Tensor.Data, DBeta = (float*)dBeta.Tensor.Data, AccumulateGamma = dGamma.Accumulate, AccumulateBeta = dBeta.Accumulate,
         };
@@ -87,7 +87,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             for (nint c = 0; c < 2 * channels; c++) sums[c] = 0;
             nint end = Math.Min(job.Rows, (piece + 1) * Piece);
             for (nint r = piece * Piece; r < end; r++)
-                LayerNormSlopeRow(job.X + r * channels, job.DY + r * channels, job.Gamma, job.Mean[r], job.Rstd[r], channels, sums, job.Y == null ? null : job.Y + r * channels);
+                LayerNormSlopeRow(job.X + r * channels, job.DY + r * channels, job.Gamma, job.Mean[r], job.Rstd[r], channels, sums,
+                    job.Residual == null ? null : job.Residual + r * channels, job.Y == null ? null : job.Y + r * channels);
         }
         team.Barrier();
         var (c0, c1) = team.Share(channels, thread);
@@ -98,9 +99,9 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
     }
 
-    /// <summary>sums += (dY n, dY);  dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)).</summary>
+    /// <summary>sums += (dY n, dY);  dX = rstd (gamma dY - average of (gamma dY) - n * average of (gamma dY n)) + residual.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void LayerNormSlopeRow(float* x, float* dY, float* gamma, float mean, float rstd, nint channels, float* sums, float* dX)
+    static void LayerNormSlopeRow(float* x, float* dY, float* gamma, float mean, float rstd, nint channels, float* sums, float* residual, float* dX)
     {
         TV average = S.Broadcast(mean), scale = S.Broadcast(rstd), total = S.Zero, totalN = S.Zero;
         for (nint c = 0; c < channels; c += S.Width)
@@ -120,7 +121,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             nint there = channels - c;
             TV n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
             TV centred = S.Subtract(S.Multiply(Lanes(dY + c, there), Lanes(gamma + c, there)), S.Fma(n, b, a));
-            StoreLanes(S.Multiply(scale, centred), dX + c, there);
+            StoreLanes(residual == null ? S.Multiply(scale, centred) : S.Fma(scale, centred, Lanes(residual + c, there)), dX + c, there);
         }
     }
 }

@@ -9,10 +9,10 @@ namespace CommonCanvas.Tensors;
 internal sealed unsafe class Scratch : IDisposable
 {
     /// <summary>The shared buffers; an operation uses each for one thing.</summary>
-    public enum Slot { Packed, WideX, WideDY, WideWeight, WideResult, Partial, Small, Sums }
+    public enum Slot { Packed, WideX, WideDY, WideWeight, WideResult, WideResidual, Partial, Small, Sums }
 
-    readonly nint[] blocks = new nint[8];
-    readonly nint[] sizes = new nint[8];
+    readonly nint[] blocks = new nint[9];
+    readonly nint[] sizes = new nint[9];
     nint threadBlock, threadSize, zeroBlock, zeroSize;
 
     /// <summary>At least <paramref name="bytes"/>, aligned to 64; the contents are whatever was left there.</summary>

@@ -34,9 +34,9 @@ public abstract class MemoryTests(TestDevice device) : OpTests(device)
             Device.ConvForward(x, weight, vector, default, default, ConvGeometry.Same3, y);
             Device.ConvBackward(x, weight, gradient, ConvGeometry.Same3, z, dWeight, dVector, default);
             Device.GroupNormForward(x, vector, vector, 8, 1e-5f, true, y, mean, rstd);
-            Device.GroupNormBackward(x, vector, vector, mean, rstd, gradient, 8, true, z, dVector, dVector);
+            Device.GroupNormBackward(x, vector, vector, mean, rstd, gradient, 8, true, gradient, z, dVector, dVector);
             Device.LayerNormForward(x, vector, vector, 1e-5f, y, rowMean, rowRstd);
-            Device.LayerNormBackward(x, vector, rowMean, rowRstd, gradient, z, dVector, dVector);
+            Device.LayerNormBackward(x, vector, rowMean, rowRstd, gradient, gradient, z, dVector, dVector);
             Device.LinearForward(x, square, vector, default, y);
             Device.LinearBackward(x, square, gradient, z, dSquare, dVector);
             Device.AttentionForward(tokens, tokens, tokens, 4, false, tokensY, lse);

@@ -26,7 +26,7 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     {
         foreach (var type in Types)
             foreach (bool silu in new[] { false, true })
-                foreach (int wanted in new[] { 1, 2, 4, 7 })
+                foreach (int wanted in new[] { 1, 2, 4, 7, 9, 15 })
                     Agree(type, batch * height * width * channels / groups, run =>
                     {
                         GroupForward(run, batch, height, width, channels, groups, silu);
@@ -89,7 +89,7 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     public void Layer_backward_agrees(int rows, int channels)
     {
         foreach (var type in Types)
-            foreach (int wanted in new[] { 1, 2, 4, 7 })
+            foreach (int wanted in new[] { 1, 2, 4, 7, 9, 15 })
                 Agree(type, Math.Max(rows, channels), run =>
                 {
                     LayerForward(run, rows, channels);
@@ -120,11 +120,11 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
                 if (layer)
                 {
                     LayerForward(run, 77, Channels);
-                    run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", 77, Channels), default, Target("dGamma", gamma), Target("dBeta", !gamma));
+                    run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", 77, Channels), default, default, Target("dGamma", gamma), Target("dBeta", !gamma));
                     return;
                 }
                 GroupForward(run, 1, 11, 7, Channels, 1, silu: false);
-                run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", 1, 11, 7, Channels), 1, false, default,
+                run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", 1, 11, 7, Channels), 1, false, default, default,
                     Target("dGamma", gamma), Target("dBeta", !gamma));
             });
     }
@@ -133,13 +133,34 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
     public void Layer_backward_is_the_slope_of_forward(int rows, int channels) =>
         Gradient(run => LayerForward(run, rows, channels), run => LayerBackward(run, rows, channels, 7));
 
+    /// <summary>A residual may be the gradient's own memory.</summary>
+    [Fact]
+    public void A_residual_in_place_agrees()
+    {
+        foreach (var type in Types)
+        {
+            Agree(type, 77, run =>
+            {
+                LayerForward(run, 77, 40);
+                var dX = run.Updated("dX", type, run.Normal("dX", 77 * 40), 77, 40);
+                run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", 77, 40), dX, dX, default, default);
+            });
+            Agree(type, 77, run =>
+            {
+                GroupForward(run, 1, 11, 7, 40, 4, silu: true);
+                var dX = run.Updated("dX", type, run.Normal("dX", 77 * 40), 1, 11, 7, 40);
+                run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", 1, 11, 7, 40), 4, true, dX, dX, default, default);
+            });
+        }
+    }
+
     static void GroupForward(OpRun run, int batch, int height, int width, int channels, int groups, bool silu) =>
         run.Ops.GroupNormForward(run.Input("x", batch, height, width, channels), run.Input("gamma", channels), run.Input("beta", channels), groups, Epsilon, silu,
             run.Output("y", batch, height, width, channels), run.Output("mean", DType.F32, batch, groups), run.Output("rstd", DType.F32, batch, groups));
 
     static void GroupBackward(OpRun run, int batch, int height, int width, int channels, int groups, bool silu, int wanted) =>
         run.Ops.GroupNormBackward(run["x"], run["gamma"], run["beta"], run["mean"], run["rstd"], run.Input("dY", batch, height, width, channels), groups, silu,
-            (wanted & 1) != 0 ? run.Output("dX", batch, height, width, channels) : default,
+            run.Optional((wanted & 8) != 0, "residual", batch, height, width, channels), (wanted & 1) != 0 ? run.Output("dX", batch, height, width, channels) : default,
             (wanted & 2) != 0 ? run.Gradient("dGamma", channels) : default,
             (wanted & 4) != 0 ? run.Gradient("dBeta", channels) : default);
 
@@ -149,7 +170,7 @@ public abstract class NormTests(TestDevice device) : OpTests(device)
 
     static void LayerBackward(OpRun run, int rows, int channels, int wanted) =>
         run.Ops.LayerNormBackward(run["x"], run["gamma"], run["mean"], run["rstd"], run.Input("dY", rows, channels),
-            (wanted & 1) != 0 ? run.Output("dX", rows, channels) : default,
+            run.Optional((wanted & 8) != 0, "residual", rows, channels), (wanted & 1) != 0 ? run.Output("dX", rows, channels) : default,
             (wanted & 2) != 0 ? run.Gradient("dGamma", channels) : default,
             (wanted & 4) != 0 ? run.Gradient("dBeta", channels) : default);
 }

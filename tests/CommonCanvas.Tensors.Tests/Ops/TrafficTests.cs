@@ -26,19 +26,21 @@ public sealed class TrafficTests : IDisposable
     [Fact]
     public void GroupNorm_reads_twice_and_writes_once()
     {
-        Tensor x = Image(), dY = Image(), y = Image(), gamma = Vector(DType.F16), mean = Full(DType.F32, 1, Groups), rstd = Full(DType.F32, 1, Groups);
+        Tensor x = Image(), dY = Image(), residual = Image(), y = Image(), gamma = Vector(DType.F16), mean = Full(DType.F32, 1, Groups), rstd = Full(DType.F32, 1, Groups);
         Moves(3 * x.Bytes, () => ops.GroupNormForward(x, gamma, gamma, Groups, 1e-5f, true, y, mean, rstd));
         Tensor dGamma = Vector(DType.F32), dBeta = Vector(DType.F32);
-        Moves(5 * x.Bytes, () => ops.GroupNormBackward(x, gamma, gamma, mean, rstd, dY, Groups, true, y, dGamma, dBeta));
+        Moves(5 * x.Bytes, () => ops.GroupNormBackward(x, gamma, gamma, mean, rstd, dY, Groups, true, default, y, dGamma, dBeta));
+        Moves(6 * x.Bytes, () => ops.GroupNormBackward(x, gamma, gamma, mean, rstd, dY, Groups, true, residual, y, dGamma, dBeta));
     }
 
     [Fact]
     public void LayerNorm_reads_once_forward_and_twice_backward()
     {
-        Tensor x = Image(), dY = Image(), y = Image(), gamma = Vector(DType.F16), mean = Full(DType.F32, Tokens), rstd = Full(DType.F32, Tokens);
+        Tensor x = Image(), dY = Image(), residual = Image(), y = Image(), gamma = Vector(DType.F16), mean = Full(DType.F32, Tokens), rstd = Full(DType.F32, Tokens);
         Moves(2 * x.Bytes, () => ops.LayerNormForward(x, gamma, gamma, 1e-5f, y, mean, rstd));
         Tensor dGamma = Vector(DType.F32), dBeta = Vector(DType.F32);
-        Moves(5 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, y, dGamma, dBeta));
+        Moves(5 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, default, y, dGamma, dBeta));
+        Moves(6 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, residual, y, dGamma, dBeta));
     }
 
     [Fact]
