@@ -116,7 +116,7 @@ struct GegluForwardAt
         const storage* from = x + i + (wide)((word)(i / N) / (width / N)) * width; // a row of x is two of y
         Floats<N> value = load<N>(from), gate = load<N>(from + width);
 #pragma unroll
-        for (int lane = 0; lane < N; lane++) value[lane] *= gelu(gate[lane]);
+        for (int lane = 0; lane < N; lane++) value[lane] = geglu(value[lane], gate[lane]);
         store(y + i, value);
     }
 };
@@ -139,14 +139,9 @@ struct GegluBackwardAt
         wide start = i + (wide)((word)(i / N) / (width / N)) * width;
         Floats<N> value = load<N>(x + start), gate = load<N>(x + start + width), slope = load<N>(dY + i);
 #pragma unroll
-        for (int lane = 0; lane < N; lane++)
-        {
-            float cdf = normal_cdf(gate[lane]);
-            value[lane] *= slope[lane] * fmaf(gate[lane], normal_density(gate[lane]), cdf);
-            slope[lane] *= gate[lane] * cdf;
-        }
-        store(dX + start, slope);
-        store(dX + start + width, value);
+        for (int lane = 0; lane < N; lane++) geglu_slopes(value[lane], gate[lane], slope[lane]);
+        store(dX + start, value);
+        store(dX + start + width, gate);
     }
 };
 

@@ -1,6 +1,6 @@
-// The variants of the three products of an operation. A kernel file defines FORWARD, INPUT and WEIGHT(suffix of the name, tile),
-// the head of a kernel, and *_BODY(tile, whether 16 bytes of every operand lie in one line), and includes this at its end. The
-// launching side has the same list. Tiles are few, because each is compiled: a large one; one that is half as wide or tall, for
+// The variants of the products of an operation. A kernel file defines FORWARD, INPUT and, where it has that product, WEIGHT(suffix
+// of the name, tile), the head of a kernel, and *_BODY(tile, whether 16 bytes of every operand lie in one line), and includes this
+// at its end. The launching side has the same list. Tiles are few, because each is compiled: a large one; one that is half as wide or tall, for
 // the 320 channels that 128 does not divide; one whose number of tiles lies between; a small one. A kernel's body stands on
 // lines of its own: where it does not, NVRTC 11.8 ends in a segmentation fault over sm_90 with -lineinfo.
 
@@ -16,10 +16,14 @@ INPUT(Simt, ScalarTile)
     INPUT_BODY(ScalarTile, true);
 }
 
+#if defined(WEIGHT)
+
 WEIGHT(Simt, ScalarTile)
 {
     WEIGHT_BODY(ScalarTile, true);
 }
+
+#endif
 
 #else
 
@@ -83,6 +87,8 @@ INPUT(Unaligned, TileUnaligned)
     INPUT_BODY(TileUnaligned, false);
 }
 
+#if defined(WEIGHT)
+
 WEIGHT(160x160, Tile160x160)
 {
     WEIGHT_BODY(Tile160x160, true);
@@ -115,6 +121,8 @@ WEIGHT(Unaligned, TileUnaligned)
 
 #endif
 
+#endif
+
 FORWARD(SimtUnaligned, ScalarTile)
 {
     FORWARD_BODY(ScalarTile, false);
@@ -125,7 +133,11 @@ INPUT(SimtUnaligned, ScalarTile)
     INPUT_BODY(ScalarTile, false);
 }
 
+#if defined(WEIGHT)
+
 WEIGHT(SimtUnaligned, ScalarTile)
 {
     WEIGHT_BODY(ScalarTile, false);
 }
+
+#endif

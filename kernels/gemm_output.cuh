@@ -49,6 +49,9 @@ struct Place
     __device__ __forceinline__ wide at(int columns) const { return (wide)row * (word)columns + column; }
 };
 
+// A result has `initial`, what the sums of a column begin with; `Least`, the sums that it takes at least together; `together`,
+// whether it takes four in a row; and `finish`, of such sums and of several places.
+
 // y = sum + per_sample[sample, column] + residual, each optional. The bias is what sums begin with.
 struct Activations
 {
@@ -56,6 +59,8 @@ struct Activations
     const storage *bias, *per_sample, *residual;
     int columns;
     wide by_sample; // rows of a sample
+
+    typedef float Least;
 
     __device__ __forceinline__ float initial(int column) const { return bias && column < columns ? widen(bias[column]) : 0.0f; }
     __device__ __forceinline__ bool together() const { return columns % 4 == 0 && in_quads(y) && in_quads(per_sample) && in_quads(residual); }
@@ -101,6 +106,8 @@ struct Gradients
 {
     float* gradient; // [rows, columns]
     int columns, accumulate;
+
+    typedef float Least;
 
     __device__ __forceinline__ float initial(int) const { return 0.0f; }
     __device__ __forceinline__ bool together() const { return columns % 4 == 0 && ((wide)gradient & 15) == 0; }
@@ -173,12 +180,14 @@ template <typename Result, typename Rows = AllRows> struct Output
             }
             return;
         }
+        typedef typename Result::Least Least;
+        constexpr int Width = sizeof(Least) / sizeof(float);
 #pragma unroll 1
-        for (word e = thread; e < Height * Columns; e += Threads)
+        for (word e = thread * Width; e < Height * Columns; e += Threads * Width)
         {
             word r = e / Columns, c = e % Columns;
             int at = row + (int)(r / Band * Apart + r % Band), to = column + (int)c;
-            if (at < rows && to < result.columns) take(result_row(at), to, sums[r * Stride + c]);
+            if (at < rows && to < result.columns) take(result_row(at), to, *reinterpret_cast<const Least*>(sums + r * Stride + c));
         }
     }
 
@@ -191,10 +200,10 @@ private:
             if (places[i].inside) *reinterpret_cast<float4*>(share(places[i].row, places[i].column)) = *reinterpret_cast<const float4*>(sums[i]);
     }
 
-    __device__ __forceinline__ void take(int row, int column, float sum) const
+    template <typename Sums> __device__ __forceinline__ void take(int row, int column, Sums sums) const
     {
-        if (shares == nullptr) result.finish(row, column, sum);
-        else *share(row, column) = sum;
+        if (shares == nullptr) result.finish(row, column, sums);
+        else *reinterpret_cast<Sums*>(share(row, column)) = sums;
     }
 
     // Where a number of this block's share goes.

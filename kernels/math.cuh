@@ -62,3 +62,13 @@ __device__ __forceinline__ float normal_density(float x) { return 0.39894228f * 
 __device__ __forceinline__ float gelu(float x) { return x * normal_cdf(x); }
 
 __device__ __forceinline__ float gelu_slope(float x) { return fmaf(x, normal_density(x), normal_cdf(x)); }
+
+__device__ __forceinline__ float geglu(float value, float gate) { return value * gelu(gate); }
+
+// Turns a value and its gate into their gradients: slope gelu(gate) and slope value gelu'(gate).
+__device__ __forceinline__ void geglu_slopes(float& value, float& gate, float slope)
+{
+    float cdf = normal_cdf(gate), for_value = slope * (gate * cdf);
+    gate = value * (slope * fmaf(gate, normal_density(gate), cdf));
+    value = for_value;
+}

@@ -1,22 +1,33 @@
-// WHAT:    finishes a product whose contraction was split over blocks (linear.cu, conv.cu): result from the sum of the shares
+// WHAT:    finishes a product whose contraction was split over blocks (linear.cu, conv.cu, linear_geglu.cu): result from the sum
+//          of the shares
 // SHAPES:  shares F32[splits, rows, columns]; y, residual [rows, columns]; bias [columns]; perSample [samples, columns];
-//          gradient F32[rows, columns]
+//          gradient F32[rows, columns]. Geglu: shares F32[splits, rows, 2 width], values and gates in turn; u, dU [rows, 2 width];
+//          bias [2 width]; y [rows, width]. GegluBackward: shares F32[splits, rows, width]
 // LAUNCH:  one thread for four numbers in a row (grid-stride), or for one where four cannot be moved together
 // TRAFFIC: shares once, result once: the minimum
 // NEEDS:   FinishActivations: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   FinishGradients: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
-// WRITES:  y =; gradient =, or += where accumulate
+// NEEDS:   FinishGeglu: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
+// NEEDS:   FinishGegluBackward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
+// WRITES:  y, u, dU =; gradient =, or += where accumulate
 // ORDER:   deterministic: shares are added in order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
 // SOURCE:  -
 // TRIED:   -
-#include "gemm_output.cuh"
+#include "gemm_geglu.cuh"
 
 // What sums begin with: the bias, or nothing.
 __device__ __forceinline__ bool together(const Activations& result) { return result.together() && in_quads(result.bias); }
-__device__ __forceinline__ bool together(const Gradients& result) { return result.together(); }
+template <typename Result> __device__ __forceinline__ bool together(const Result& result) { return result.together(); }
 template <typename Sums> __device__ __forceinline__ Sums initial(const Activations& result, int column) { return result.bias ? widened<Sums>(result.bias + column) : Sums(); }
 template <typename Sums> __device__ __forceinline__ Sums initial(const Gradients&, int) { return Sums(); }
+template <typename Sums> __device__ __forceinline__ Sums initial(const GatedSlopes&, int) { return Sums(); }
+
+template <typename Sums> __device__ __forceinline__ Sums initial(const Gated& result, int column)
+{
+    if constexpr (sizeof(Sums) == sizeof(float2)) return make_float2(result.initial(column), result.initial(column + 1));
+    else return make_float4(result.initial(column), result.initial(column + 1), result.initial(column + 2), result.initial(column + 3));
+}
 
 template <typename Sums, typename Result>
 __device__ __forceinline__ void finish(const Result& result, const float* shares, int splits, int rows, wide by_columns)
@@ -37,7 +48,7 @@ template <typename Result>
 __device__ __forceinline__ void finish_all(const Result& result, const float* shares, int splits, int rows, wide by_columns)
 {
     if (together(result)) finish<float4>(result, shares, splits, rows, by_columns);
-    else finish<float>(result, shares, splits, rows, by_columns);
+    else finish<typename Result::Least>(result, shares, splits, rows, by_columns);
 }
 
 extern "C" __global__ void __launch_bounds__(256) FinishActivations(const float* shares, int splits, const storage* bias, const storage* per_sample,
@@ -51,5 +62,19 @@ extern "C" __global__ void __launch_bounds__(256) FinishGradients(const float* s
     int accumulate)
 {
     Gradients result = {gradient, columns, accumulate};
+    finish_all(result, shares, splits, rows, by_columns);
+}
+
+extern "C" __global__ void __launch_bounds__(256) FinishGeglu(const float* shares, int splits, const storage* bias, storage* u, storage* y,
+    int rows, int columns, wide by_columns)
+{
+    Gated result = {y, u, bias, columns};
+    finish_all(result, shares, splits, rows, by_columns);
+}
+
+extern "C" __global__ void __launch_bounds__(256) FinishGegluBackward(const float* shares, int splits, const storage* u, storage* dU,
+    int rows, int columns, wide by_columns)
+{
+    GatedSlopes result = {u, dU, columns};
     finish_all(result, shares, splits, rows, by_columns);
 }

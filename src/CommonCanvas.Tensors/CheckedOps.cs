@@ -41,7 +41,7 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
 
             foreach (var argument in arguments)
                 if (argument.Use != ArgumentUse.Read && !argument.Tensor.IsNone)
-                    Compare(op, argument, copies[KeyOf(argument.Tensor)], Moved, cost().Terms, arguments);
+                    Compare(op, argument, copies[KeyOf(argument.Tensor)], Moved, cost(), arguments);
         }
         finally
         {
@@ -82,8 +82,9 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
         return copy;
     }
 
-    void Compare(string op, OpArgument output, Tensor expected, Func<Tensor, Tensor> moved, long terms, ReadOnlySpan<OpArgument> arguments)
+    void Compare(string op, OpArgument output, Tensor expected, Func<Tensor, Tensor> moved, OpCost cost, ReadOnlySpan<OpArgument> arguments)
     {
+        var (_, terms, _, factors) = cost;
         var actual = CopyOf(output.Tensor);
         try
         {
@@ -91,12 +92,12 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
             using Values actuals = new(reference.Arena, actual, load: true, store: false), expecteds = new(reference.Arena, expected, load: true, store: false);
             ReadOnlySpan<float> a = actuals.Slice(0, checked((int)actual.Count)), e = expecteds.Slice(0, checked((int)actual.Count));
             double scale = Agreement.RootMeanSquare(e);
-            if (Agreement.FirstDifference(actual.Type, e, a, terms, scale) < 0) return;
+            if (Agreement.FirstDifference(actual.Type, e, a, terms, scale, roundedFactors: factors) < 0) return;
             using (Values others = new(reference.Arena, moved(output.Tensor), load: true, store: false))
                 scale = Math.Max(scale, Agreement.RootMeanSquareDifference(e, others.Slice(0, e.Length)) / Unit);
-            int i = Agreement.FirstDifference(actual.Type, e, a, terms, scale);
+            int i = Agreement.FirstDifference(actual.Type, e, a, terms, scale, roundedFactors: factors);
             if (i < 0) return;
-            double tolerance = Agreement.Tolerance(actual.Type, e[i], scale, terms);
+            double tolerance = Agreement.Tolerance(actual.Type, e[i], scale, terms, roundedFactors: factors);
             string shapes = string.Join(", ", arguments.ToArray().Select(argument => $"{argument.Name} {argument.Tensor}"));
             throw new OpMismatchException(string.Create(CultureInfo.InvariantCulture,
                 $"{op} on {Inner.Name}: {output.Name}{IndexOf(i, output.Tensor)} is {a[i]:g9}, {reference.Name} gives {e[i]:g9}: error {Math.Abs((double)a[i] - e[i]):g3}, tolerance {tolerance:g3} ({shapes})"));

@@ -57,6 +57,28 @@ public unsafe partial class CpuOps
         if (!dBias.IsNone) ReceiveColumnSums(dYs, rows, outputs, dBias);
     }
 
+    /// <inheritdoc/>
+    public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
+    {
+        // u[m, o] = sum_i x[m, i] weight[o, i] + bias[o], y[m, f] = u[m, f] gelu(u[m, F + f])
+        OpChecks.LinearGegluForward(x, weight, bias, u, y);
+        var hidden = u.IsNone ? Arena.Rent(x.Type, checked((int)x.Rows), weight[0]) : u;
+        LinearForward(x, weight, bias, default, hidden);
+        GegluForward(hidden, y);
+        if (u.IsNone) Arena.Release(hidden);
+    }
+
+    /// <inheritdoc/>
+    public void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU)
+    {
+        // dH[m, f] = sum_o dY[m, o] weight[o, f], dU[m, f] = dH[m, f] gelu(u[m, F + f]), dU[m, F + f] = dH[m, f] u[m, f] gelu'(u[m, F + f])
+        OpChecks.LinearGegluBackward(u, weight, dY, dU);
+        var dHidden = Arena.Rent(u.Type, checked((int)u.Rows), weight[1]);
+        LinearBackward(dHidden, weight, dY, dHidden, default, default);
+        GegluBackward(u, dHidden, dU);
+        Arena.Release(dHidden);
+    }
+
     /// <summary>target[c] += sum_r values[r, c].</summary>
     void ReceiveColumnSums(Values values, long rows, int columns, GradientTarget target)
     {

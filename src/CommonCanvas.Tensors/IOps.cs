@@ -88,6 +88,21 @@ public interface IOps : IDisposable
     void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias);
 
     /// <summary>
+    /// y[M, F] = u[M, 0..F] * gelu(u[M, F..2F]) (exact GELU) with u[M, 2F] = x[M, I] weight[2F, I]^T + bias[2F]; bias optional,
+    /// and u where no Backward follows. u is rounded to storage before it enters y, so that y is what <see cref="LinearForward"/>
+    /// and <see cref="GegluForward"/> one after the other give: bit for bit where both add in the same order. Its gradients
+    /// are those of these two.
+    /// </summary>
+    void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y);
+
+    /// <summary>
+    /// Back over a linear layer to what went into the GEGLU before it, y[M, O] = geglu(u[M, 2F]) weight[O, F]^T: dU[M, 2F] = the
+    /// gradient of u where geglu(u)'s is dY weight. That is rounded to storage, so that dU is what <see cref="LinearBackward"/>'s
+    /// dX and <see cref="GegluBackward"/> one after the other give: bit for bit where both add in the same order. dU may lie over u.
+    /// </summary>
+    void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU);
+
+    /// <summary>
     /// y[B, Ho, Wo, O] = x[B, H, W, I] * weight[O, k, k, I] + bias[O] + perSample[B, O] + residual[B, Ho, Wo, O]; the last
     /// three optional. perSample is a ResBlock's time embedding.
     /// </summary>

@@ -24,6 +24,27 @@ static partial class OpChecks
         IsOptional(dBias.Tensor, DType.F32, weight[0]);
     }
 
+    public static void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
+    {
+        Floating(x);
+        Floating(weight, 2);
+        Require(weight[0] % 2 == 0, weight, "of an even number of rows, values before gates");
+        Is(weight, x.Type, weight[0], x.Channels);
+        IsOptional(bias, x.Type, weight[0]);
+        if (!u.IsNone) Matrix(u, x.Type, x.Rows, weight[0]);
+        Matrix(y, x.Type, x.Rows, weight[0] / 2);
+    }
+
+    public static void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU)
+    {
+        Floating(u);
+        Require(u.Channels % 2 == 0, u, "of an even last dimension, values before gates");
+        Floating(weight, 2);
+        Is(weight, u.Type, weight[0], u.Channels / 2);
+        Matrix(dY, u.Type, u.Rows, weight[0]);
+        Alike(dU, u);
+    }
+
     public static void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
     {
         Floating(x, 4);

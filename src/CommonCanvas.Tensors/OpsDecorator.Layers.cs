@@ -16,6 +16,18 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(dX), dWeight.Through(at), dBias.Through(at)));
 
     /// <inheritdoc/>
+    public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y) => // as LinearForward and GegluForward
+        Run(nameof(LinearGegluForward), [Reads(x), Reads(weight), Reads(bias), Writes(u), Writes(y)],
+            () => new(2.0 * x.Count * weight[0] + 6.0 * y.Count, weight[1], RoundedFactors: 2),
+            (ops, at) => ops.LinearGegluForward(at(x), at(weight), at(bias), at(u), at(y)));
+
+    /// <inheritdoc/>
+    public void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU) => // as LinearBackward's dX and GegluBackward
+        Run(nameof(LinearGegluBackward), [Reads(u), Reads(weight), Reads(dY), Writes(dU)],
+            () => new(2.0 * dY.Count * weight[1] + 6.5 * u.Count, weight[0], RoundedFactors: 1),
+            (ops, at) => ops.LinearGegluBackward(at(u), at(weight), at(dY), at(dU)));
+
+    /// <inheritdoc/>
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y) => // 2 B Ho Wo O k k I
         Run(nameof(ConvForward), [Reads(x), Reads(weight), Reads(bias), Reads(perSample), Reads(residual), Writes(y)],
             () => new(2.0 * y.Rows * weight.Count, weight.Count / weight[0]),

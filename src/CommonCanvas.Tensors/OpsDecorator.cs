@@ -26,7 +26,8 @@ public readonly record struct OpArgument(string Name, Tensor Tensor, ArgumentUse
 /// <param name="Flops">Floating-point operations.</param>
 /// <param name="Terms">Length of the longest sum, which the error of an fp32 result depends on.</param>
 /// <param name="Untouched">Bytes of arguments that are neither read nor written: rows of a table that no id names.</param>
-public readonly record struct OpCost(double Flops, long Terms, long Untouched = 0);
+/// <param name="RoundedFactors">Sums that are rounded to storage before a result takes them as factors.</param>
+public readonly record struct OpCost(double Flops, long Terms, long Untouched = 0, int RoundedFactors = 0);
 
 /// <summary>The tensor that stands for an argument when an operation runs on another device.</summary>
 delegate Tensor TensorMap(Tensor argument);

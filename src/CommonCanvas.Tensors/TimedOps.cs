@@ -60,7 +60,7 @@ public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : Op
         operation(Inner, static argument => argument);
         Inner.Synchronize();
         var elapsed = Stopwatch.GetElapsedTime(start);
-        var (flops, _, untouched) = cost();
+        var (flops, _, untouched, _) = cost();
         long bytes = -untouched;
         foreach (var (_, tensor, use) in arguments) bytes += use == ArgumentUse.Update ? 2 * tensor.Bytes : tensor.Bytes;
         Record(op, elapsed, bytes, flops);

@@ -98,6 +98,22 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
+    public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
+    {
+        inner.LinearGegluForward(x, weight, bias, u, y);
+        Flops += 2 * x.Rows * weight.Count;
+        if (Watching) Inspect(nameof(LinearGegluForward), weight, u, y);
+    }
+
+    /// <inheritdoc/>
+    public void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU)
+    {
+        inner.LinearGegluBackward(u, weight, dY, dU);
+        Flops += 2 * dY.Rows * weight.Count;
+        if (Watching) Inspect(nameof(LinearGegluBackward), weight, dU);
+    }
+
+    /// <inheritdoc/>
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
     {
         inner.ConvForward(x, weight, bias, perSample, residual, geometry, y);

@@ -43,6 +43,25 @@ public class CheckedOpsTests
         Assert.Contains("dBias[0]", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Sums of which some are rounded to the other neighbour, by another order of adding, on the way into GEGLU and back.</summary>
+    [Fact]
+    public void Another_rounding_on_the_way_is_no_difference()
+    {
+        const int Rows = 150, Inputs = 320, Width = 200;
+        using var ops = new CheckedOps(CpuFastOps.Create(1, CpuIsa.Portable));
+        using var run = new OpRun(ops, DType.F16);
+        using var reference = new CpuOps();
+        using var there = new OpRun(reference, DType.F16);
+        foreach (var at in new[] { run, there })
+        {
+            at.Ops.LinearGegluForward(at.Input("x", Rows, Inputs), at.Input("weight", 2 * Width, Inputs), at.Input("bias", 2 * Width), default, at.Output("y", Rows, Width));
+            at.Ops.LinearGegluBackward(at.Input("u", Rows, 2 * Width), at.Input("next", Inputs, Width), at.Input("dY", Rows, Inputs), at.Output("dU", Rows, 2 * Width));
+        }
+        // by more than the rounding of the result itself, so the case is there
+        foreach (string name in new[] { "y", "dU" })
+            Assert.Contains(there.Read(name).Zip(run.Read(name)), pair => Math.Abs(pair.First - pair.Second) > 1.01 * Math.Pow(2, -10) * Math.Abs(pair.First));
+    }
+
     [Fact]
     public void Wrong_arguments_are_the_devices_error()
     {

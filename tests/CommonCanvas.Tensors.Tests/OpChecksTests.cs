@@ -14,6 +14,9 @@ public sealed class OpChecksTests : IDisposable
         Refused("LinearForward: bias is F32[3], must be F32[4]", () => ops.LinearForward(T(3, 8), T(4, 8), T(3), default, T(3, 4)));
         Refused("LinearForward: y is F32[2, 4], must be F32 of 3 rows of 4", () => ops.LinearForward(T(3, 8), T(4, 8), default, default, T(2, 4)));
         Refused("LinearForward: x is none", () => ops.LinearForward(default, T(4, 8), default, default, T(2, 4)));
+        Refused("LinearGegluForward: weight is F32[5, 8], must be of an even number of rows, values before gates", () => ops.LinearGegluForward(T(3, 8), T(5, 8), default, default, T(3, 2)));
+        Refused("LinearGegluForward: u is F32[3, 2], must be F32 of 3 rows of 4", () => ops.LinearGegluForward(T(3, 8), T(4, 8), default, T(3, 2), T(3, 2)));
+        Refused("LinearGegluBackward: weight is F32[5, 4], must be F32[5, 3]", () => ops.LinearGegluBackward(T(2, 6), T(5, 4), T(2, 5), T(2, 6)));
         Refused("ConvForward: y is F32[1, 5, 5, 2], must be F32[1, 3, 3, 2]",
             () => ops.ConvForward(T(1, 5, 5, 3), T(2, 3, 3, 3), default, default, default, ConvGeometry.Down3, T(1, 5, 5, 2)));
         Refused("ConvBackward: x is F32[1, 1, 1, 3], must be as large as the kernel with its padding",
@@ -50,11 +53,13 @@ public sealed class OpChecksTests : IDisposable
     [Fact]
     public void Right_arguments_cost_no_memory()
     {
-        Tensor x = T(3, 8), weight = T(4, 8), y = T(3, 4), image = T(1, 5, 5, 8), kernel = T(4, 3, 3, 8), result = T(1, 3, 3, 4), q = T(1, 5, 8), channels = T(8), one = T(1);
+        Tensor x = T(3, 8), weight = T(4, 8), y = T(3, 4), half = T(3, 2), image = T(1, 5, 5, 8), kernel = T(4, 3, 3, 8), result = T(1, 3, 3, 4), q = T(1, 5, 8), channels = T(8), one = T(1);
         void Run()
         {
             OpChecks.LinearForward(x, weight, default, y, y);
             OpChecks.LinearBackward(x, weight, y, x, weight, default);
+            OpChecks.LinearGegluForward(x, weight, default, y, half);
+            OpChecks.LinearGegluBackward(x, weight.Reshape(8, 4), x, x);
             OpChecks.ConvForward(image, kernel, default, default, result, ConvGeometry.Down3, result);
             OpChecks.GroupNormForward(image, channels, channels, 1, image, one, one);
             OpChecks.AttentionForward(q, q, q, 1, true, q, T(1, 1, 5));

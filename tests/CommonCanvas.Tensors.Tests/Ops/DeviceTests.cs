@@ -5,6 +5,7 @@ namespace CommonCanvas.Tensors.Tests;
 public static class CpuReferenceTests
 {
     public class Linear() : LinearTests(TestDevice.CpuReference);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.CpuReference);
     public class Conv() : ConvTests(TestDevice.CpuReference);
     public class Norm() : NormTests(TestDevice.CpuReference);
     public class Attention() : AttentionTests(TestDevice.CpuReference);
@@ -18,6 +19,7 @@ public static class CpuReferenceTests
 public static class CpuTests
 {
     public class Linear() : LinearTests(TestDevice.Cpu);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.Cpu);
     public class Conv() : ConvTests(TestDevice.Cpu);
     public class Norm() : NormTests(TestDevice.Cpu);
     public class Attention() : AttentionTests(TestDevice.Cpu);
@@ -31,12 +33,14 @@ public static class CpuTests
 public static class CpuFp32ProductsTests
 {
     public class Linear() : LinearTests(TestDevice.CpuFp32Products);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.CpuFp32Products);
     public class Conv() : ConvTests(TestDevice.CpuFp32Products);
 }
 
 public static class DecoratedTests
 {
     public class Linear() : LinearTests(TestDevice.Decorated);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.Decorated);
     public class Conv() : ConvTests(TestDevice.Decorated);
     public class Norm() : NormTests(TestDevice.Decorated);
     public class Attention() : AttentionTests(TestDevice.Decorated);
@@ -49,6 +53,7 @@ public static class DecoratedTests
 public static class CpuAvx2Tests
 {
     public class Linear() : LinearTests(TestDevice.CpuAvx2);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.CpuAvx2);
     public class Conv() : ConvTests(TestDevice.CpuAvx2);
     public class Norm() : NormTests(TestDevice.CpuAvx2);
     public class Attention() : AttentionTests(TestDevice.CpuAvx2);
@@ -61,6 +66,7 @@ public static class CpuAvx2Tests
 public static class CpuPortableTests
 {
     public class Linear() : LinearTests(TestDevice.CpuPortable);
+    public class LinearGeglu() : LinearGegluTests(TestDevice.CpuPortable);
     public class Conv() : ConvTests(TestDevice.CpuPortable);
     public class Norm() : NormTests(TestDevice.CpuPortable);
     public class Attention() : AttentionTests(TestDevice.CpuPortable);
@@ -75,6 +81,8 @@ public static class EmulatorTests
 {
     [Trait("Category", "Kernels")]
     public class Linear() : LinearTests(TestDevice.Emulator);
+    [Trait("Category", "Kernels")]
+    public class LinearGeglu() : LinearGegluTests(TestDevice.Emulator);
     [Trait("Category", "Kernels")]
     public class Conv() : ConvTests(TestDevice.Emulator);
     [Trait("Category", "Kernels")]
@@ -97,6 +105,8 @@ public static class EmulatorTests
 public static class SmallEmulatorTests
 {
     [Trait("Category", "Kernels")]
+    public class LinearGeglu() : LinearGegluTests(TestDevice.SmallEmulator);
+    [Trait("Category", "Kernels")]
     public class Elementwise() : ElementwiseTests(TestDevice.SmallEmulator);
     [Trait("Category", "Kernels")]
     public class Shape() : ShapeTests(TestDevice.SmallEmulator);
@@ -111,6 +121,8 @@ public static class CudaTests
 {
     [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Linear() : LinearTests(TestDevice.Cuda);
+    [Trait("Category", "Kernels"), Trait("Device", "cuda")]
+    public class LinearGeglu() : LinearGegluTests(TestDevice.Cuda);
     [Trait("Category", "Kernels"), Trait("Device", "cuda")]
     public class Conv() : ConvTests(TestDevice.Cuda);
     [Trait("Category", "Kernels"), Trait("Device", "cuda")]

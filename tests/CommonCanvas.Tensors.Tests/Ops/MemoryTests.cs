@@ -12,7 +12,7 @@ public abstract class MemoryTests(TestDevice device) : OpTests(device)
     public void A_warm_step_allocates_nothing(DType type)
     {
         using var run = new OpRun(Device, type);
-        Tensor x = run.Input("x", 1, 8, 8, 32), gradient = run.Input("dY", 1, 8, 8, 32), weight = run.Input("weight", 32, 3, 3, 32), square = run.Input("square", 32, 32);
+        Tensor x = run.Input("x", 1, 8, 8, 32), gradient = run.Input("dY", 1, 8, 8, 32), weight = run.Input("weight", 32, 3, 3, 32), square = run.Input("square", 32, 32), narrow = run.Input("narrow", 32, 16);
         Tensor vector = run.Input("vector", 32), mean = run.Output("mean", DType.F32, 1, 8), rstd = run.Output("rstd", DType.F32, 1, 8);
         Tensor rowMean = run.Output("rowMean", DType.F32, 64), rowRstd = run.Output("rowRstd", DType.F32, 64), lse = run.Output("lse", DType.F32, 1, 4, 64);
         Tensor y = run.Output("y", 1, 8, 8, 32), z = run.Output("z", 1, 8, 8, 32), u = run.Output("u", 1, 8, 8, 32), half = run.Output("half", 1, 8, 8, 16);
@@ -41,6 +41,9 @@ public abstract class MemoryTests(TestDevice device) : OpTests(device)
             Device.LinearBackward(x, square, gradient, z, dSquare, dVector);
             Device.AttentionForward(tokens, tokens, tokens, 4, false, tokensY, lse);
             Device.AttentionBackward(tokens, tokens, tokens, tokensY, lse, slope, 4, false, tokensZ, tokensU, default);
+            Device.LinearGegluForward(x, square, vector, default, half);
+            Device.LinearGegluForward(x, square, vector, y, half);
+            Device.LinearGegluBackward(y, narrow, gradient, z);
             Device.GegluForward(x, half);
             Device.GegluBackward(x, half, z);
             Device.ActivationForward(x, Activation.Silu, y);

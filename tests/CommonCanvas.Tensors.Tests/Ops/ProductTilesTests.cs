@@ -24,6 +24,22 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
     }
 
     [Theory, MemberData(nameof(Plans))]
+    public void Linear_with_geglu_agrees(int tile, int splits)
+    {
+        With(tile, splits, () =>
+        {
+            foreach (bool stored in new[] { true, false })
+                Agree(DType.F16, Inputs, run => LinearGegluTests.Forward(run, Rows, Inputs, Outputs / 2, bias: true, stored));
+            Agree(DType.F16, Outputs, run => LinearGegluTests.Backward(run, Rows, Outputs, Inputs));
+            LinearGegluTests.SameBitsAsParts(Variants, Rows, Inputs, Outputs / 2);
+        });
+    }
+
+    /// <summary>Shares whose rows are no multiple of four numbers.</summary>
+    [Fact]
+    public void Odd_shares_of_linear_with_geglu_agree() => With(0, 3, () => LinearGegluTests.SameBitsAsParts(Variants, rows: 70, inputs: 600, width: 33));
+
+    [Theory, MemberData(nameof(Plans))]
     public void Conv_agrees(int tile, int splits)
     {
         const int Samples = 3, Height = 11, Width = 9, In = 24, Out = 72;

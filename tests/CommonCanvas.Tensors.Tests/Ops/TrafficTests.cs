@@ -55,6 +55,17 @@ public sealed class TrafficTests : IDisposable
         Moves(2 * hidden.Bytes + gated.Bytes, () => ops.GegluBackward(hidden, gated, dHidden));
     }
 
+    /// <summary>64 rows between 320 channels and 1280: operands, and what GEGLU reads or writes; its product or the gradient of that never.</summary>
+    [Fact]
+    public void Geglu_within_a_product_moves_each_operand_once()
+    {
+        Tensor x = Full(DType.F16, 64, Channels), weight = Full(DType.F16, 8 * Channels, Channels), next = Full(DType.F16, Channels, 4 * Channels);
+        Tensor u = Full(DType.F16, 64, 8 * Channels), y = Full(DType.F16, 64, 4 * Channels);
+        Moves(x.Bytes + weight.Bytes + u.Bytes + y.Bytes, () => ops.LinearGegluForward(x, weight, default, u, y));
+        Moves(x.Bytes + weight.Bytes + y.Bytes, () => ops.LinearGegluForward(x, weight, default, default, y));
+        Moves(x.Bytes + next.Bytes + 2 * u.Bytes, () => ops.LinearGegluBackward(u, next, x, u));
+    }
+
     [Fact]
     public void Copies_move_each_operand_once()
     {
