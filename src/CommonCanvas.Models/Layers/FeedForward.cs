@@ -7,7 +7,7 @@ public sealed class FeedForward : Layer
 {
     const int Expansion = 4;
     readonly Linear project, output;
-    Tensor hidden;
+    Tensor hidden; // what GEGLU reads, then its gradient
 
     /// <summary>Declares net.0.proj and net.2.</summary>
     public FeedForward(LayerContext context, ParameterScope scope, int width) : base(context)
@@ -19,25 +19,22 @@ public sealed class FeedForward : Layer
     /// <summary>[B, N, width].</summary>
     public Tensor Forward(Tensor x, Tensor residual)
     {
-        var h = project.Forward(x);
-        var gated = Arena.Rent(x.Type, x[0], x[1], h.Channels / 2);
-        Ops.GegluForward(h, gated);
+        int width = Expansion * x.Channels;
+        Arena.Drop(ref hidden);
+        if (Context.Training) hidden = Arena.Rent(x.Type, x[0], x[1], 2 * width);
+        var gated = Arena.Rent(x.Type, x[0], x[1], width);
+        project.ForwardGeglu(x, hidden, gated);
         var y = output.Forward(gated, residual);
         Arena.Release(gated);
-        HandOn(ref hidden, h);
         return y;
     }
 
     /// <summary>The gradient of x.</summary>
     public Tensor Backward(Tensor dY)
     {
-        var dGated = output.Backward(dY);
-        var dHidden = Arena.RentLike(hidden);
-        Ops.GegluBackward(hidden, dGated, dHidden);
-        Arena.Release(dGated);
+        output.BackwardGeglu(dY, hidden);
+        var dX = project.Backward(hidden);
         Arena.Drop(ref hidden);
-        var dX = project.Backward(dHidden);
-        Arena.Release(dHidden);
         return dX;
     }
 }

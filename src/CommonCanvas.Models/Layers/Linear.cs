@@ -37,6 +37,20 @@ public sealed class Linear : Layer
         return y;
     }
 
+    /// <summary>y[..., outputs / 2] = the GEGLU of what Forward gives, which goes to <paramref name="hidden"/> where that is given.</summary>
+    public void ForwardGeglu(Tensor input, Tensor hidden, Tensor y)
+    {
+        Ops.LinearGegluForward(input, weight.Value, bias?.Value ?? default, hidden, y);
+        Keep(ref x, input);
+    }
+
+    /// <summary>Where the input was the GEGLU of <paramref name="hidden"/>: puts the gradient of that in its place.</summary>
+    public void BackwardGeglu(Tensor dY, Tensor hidden)
+    {
+        Backward(dY, needInput: false);
+        Ops.LinearGegluBackward(hidden, weight.Value, dY, hidden);
+    }
+
     /// <summary>The gradient of the input; none where it is not needed. The residual's is dY itself.</summary>
     public Tensor Backward(Tensor dY, bool needInput = true)
     {
