@@ -1,4 +1,4 @@
-// WHAT:    y = x weight^T + bias + perSample + residual; dX = dY weight; dWeight = or += dY^T x
+// WHAT:    y = x weight^T + bias + perSample + residual; dX = dY weight + residual; dWeight = or += dY^T x
 // SHAPES:  x, dX [rows, inputs]; weight [outputs, inputs]; y, residual, dY [rows, outputs]; bias [outputs];
 //          perSample [samples, outputs]; dWeight F32[outputs, inputs]; shares F32[splits, result's shape]
 // LAUNCH:  (tiles of the result, 1, splits) blocks; where splits > 1, shares are given and the kernels of split.cu finish from
@@ -51,10 +51,10 @@ __device__ __forceinline__ void linear_forward(const storage* x, const storage* 
 }
 
 template <typename Tile, bool aligned>
-__device__ __forceinline__ void linear_backward_input(const storage* dY, const storage* weight, storage* dX, float* shares, int rows, int inputs, int outputs)
+__device__ __forceinline__ void linear_backward_input(const storage* dY, const storage* weight, const storage* residual, storage* dX, float* shares, int rows, int inputs, int outputs)
 {
     Matrix a = {dY, rows, outputs}, b = {weight, outputs, inputs};
-    Output<Activations> output = {{dX, nullptr, nullptr, nullptr, inputs, 0}, shares, rows, rows, {}};
+    Output<Activations> output = {{dX, nullptr, nullptr, residual, inputs, 0}, shares, rows, rows, {}};
     product<Tile, aligned, AlongK, AcrossK>(a, b, rows, inputs, outputs, output);
 }
 
@@ -75,8 +75,8 @@ __device__ __forceinline__ void linear_backward_weight(const storage* dY, const 
 
 #define INPUT(SUFFIX, TILE) \
     extern "C" __global__ void __launch_bounds__(TILE::Threads, TILE::Blocks) LinearBackwardInput##SUFFIX(const storage* dY, const storage* weight, \
-        storage* dX, float* shares, int rows, int inputs, int outputs)
-#define INPUT_BODY(TILE, ALIGNED) linear_backward_input<TILE, ALIGNED>(dY, weight, dX, shares, rows, inputs, outputs)
+        const storage* residual, storage* dX, float* shares, int rows, int inputs, int outputs)
+#define INPUT_BODY(TILE, ALIGNED) linear_backward_input<TILE, ALIGNED>(dY, weight, residual, dX, shares, rows, inputs, outputs)
 
 #define WEIGHT(SUFFIX, TILE) \
     extern "C" __global__ void __launch_bounds__(TILE::Threads, TILE::Blocks) LinearBackwardWeight##SUFFIX(const storage* dY, const storage* x, \

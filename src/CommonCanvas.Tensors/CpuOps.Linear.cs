@@ -21,22 +21,23 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+    public virtual void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
-        OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+        OpChecks.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
         int outputs = weight[0], inputs = weight[1];
         long rows = dY.Rows;
         using Values xs = Read(x), ws = Read(weight), dYs = Read(dY);
         using var sums = RentSums(inputs);
 
-        // dX[m, i] = sum_o dY[m, o] weight[o, i]
+        // dX[m, i] = sum_o dY[m, o] weight[o, i] + residual[m, i]
         if (!dX.IsNone)
         {
-            using var dXs = Write(dX);
+            using Values added = Read(residual), dXs = Write(dX);
             for (long m = 0; m < rows; m++)
             {
                 sums.Clear();
                 for (int o = 0; o < outputs; o++) AddScaled(sums.Row, dYs[m * outputs + o], ws.Row(o));
+                if (!residual.IsNone) AddScaled(sums.Row, 1, added.Row(m));
                 Assign(dXs.Row(m), sums.Row);
             }
         }
@@ -74,7 +75,7 @@ public unsafe partial class CpuOps
         // dH[m, f] = sum_o dY[m, o] weight[o, f], dU[m, f] = dH[m, f] gelu(u[m, F + f]), dU[m, F + f] = dH[m, f] u[m, f] gelu'(u[m, F + f])
         OpChecks.LinearGegluBackward(u, weight, dY, dU);
         var dHidden = Arena.Rent(u.Type, checked((int)u.Rows), weight[1]);
-        LinearBackward(dHidden, weight, dY, dHidden, default, default);
+        LinearBackward(dHidden, weight, dY, residual: default, dHidden, default, default);
         GegluBackward(u, dHidden, dU);
         Arena.Release(dHidden);
     }

@@ -84,8 +84,12 @@ public interface IOps : IDisposable
     /// <summary>y[M, O] = x[M, I] weight[O, I]^T + bias[O] + residual[M, O]; bias and residual optional.</summary>
     void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y);
 
-    /// <summary>dX = dY weight; dWeight += dY^T x; dBias += column sums of dY. Each output optional (residual's gradient is dY itself).</summary>
-    void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias);
+    /// <summary>
+    /// dX = dY weight + residual; dWeight += dY^T x; dBias += column sums of dY. Each output optional (the gradient of Forward's
+    /// residual is dY itself). The residual, of dX's shape and perhaps its memory, is optional too: the gradient of what else x
+    /// went into.
+    /// </summary>
+    void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias);
 
     /// <summary>
     /// y[M, F] = u[M, 0..F] * gelu(u[M, F..2F]) (exact GELU) with u[M, 2F] = x[M, I] weight[2F, I]^T + bias[2F]; bias optional,

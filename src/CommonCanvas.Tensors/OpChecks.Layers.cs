@@ -13,12 +13,13 @@ static partial class OpChecks
         Matrix(y, x.Type, x.Rows, weight[0]);
     }
 
-    public static void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+    public static void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
         Floating(x);
         Floating(weight, 2);
         Is(weight, x.Type, weight[0], x.Channels);
         Matrix(dY, x.Type, x.Rows, weight[0]);
+        AlikeOptional(residual, x);
         AlikeOptional(dX, x);
         IsOptional(dWeight.Tensor, DType.F32, weight[0], weight[1]);
         IsOptional(dBias.Tensor, DType.F32, weight[0]);

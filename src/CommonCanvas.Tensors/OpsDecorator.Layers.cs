@@ -10,10 +10,10 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LinearForward(at(x), at(weight), at(bias), at(residual), at(y)));
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias) => // 2 M I O for each of dX and dWeight, M O for dBias
-        Run(nameof(LinearBackward), [Reads(x), Reads(weight), Reads(dY), Writes(dX), Receives(dWeight), Receives(dBias)],
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias) => // 2 M I O for each of dX and dWeight, M O for dBias
+        Run(nameof(LinearBackward), [Reads(x), Reads(weight), Reads(dY), Reads(residual), Writes(dX), Receives(dWeight), Receives(dBias)],
             () => new(2.0 * x.Count * weight[0] * Present(dX, dWeight.Tensor) + dY.Count * Present(dBias.Tensor), Math.Max(x.Rows, weight[0])),
-            (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(dX), dWeight.Through(at), dBias.Through(at)));
+            (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(residual), at(dX), dWeight.Through(at), dBias.Through(at)));
 
     /// <inheritdoc/>
     public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y) => // as LinearForward and GegluForward

@@ -90,9 +90,9 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
-        inner.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+        inner.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
         Flops += 2 * x.Rows * weight.Count * Wanted(dX, dWeight.Tensor);
         if (Watching) Inspect(nameof(LinearBackward), weight, dX, dWeight.Tensor, dBias.Tensor);
     }

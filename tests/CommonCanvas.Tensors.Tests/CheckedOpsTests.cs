@@ -12,10 +12,10 @@ public class CheckedOpsTests
             else y.Span<ushort>()[7] += 2;
         }
 
-        public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+        public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
         {
             if (!dBias.IsNone) dBias.Tensor.Span<float>().Clear();
-            base.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+            base.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
         }
     }
 
@@ -39,7 +39,7 @@ public class CheckedOpsTests
         using var ops = new CheckedOps(new Wrong());
         using var run = new OpRun(ops, DType.F32);
         var error = Assert.Throws<OpMismatchException>(() =>
-            ops.LinearBackward(run.Input("x", 3, 6), run.Input("weight", 5, 6), run.Input("dY", 3, 5), run.Output("dX", 3, 6), run.Sum("dWeight", 5, 6), run.Sum("dBias", 5)));
+            ops.LinearBackward(run.Input("x", 3, 6), run.Input("weight", 5, 6), run.Input("dY", 3, 5), default, run.Output("dX", 3, 6), run.Sum("dWeight", 5, 6), run.Sum("dBias", 5)));
         Assert.Contains("dBias[0]", error.Message, StringComparison.Ordinal);
     }
 

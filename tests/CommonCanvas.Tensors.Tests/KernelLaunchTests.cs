@@ -37,7 +37,7 @@ public sealed class KernelLaunchTests : IDisposable
                 ops.FixedPlan = (tile, 2);
                 Tensor x = Rent(type, 64, channels), weight = Rent(type, channels, channels), dWeight = Rent(DType.F32, channels, channels), dBias = Rent(DType.F32, channels);
                 ops.LinearForward(x, weight, default, default, x);
-                ops.LinearBackward(x, weight, x, x, dWeight, dBias);
+                ops.LinearBackward(x, weight, x, default, x, dWeight, dBias);
                 Tensor image = Rent(type, 1, 8, 8, channels), taps = Rent(type, channels, 3, 3, channels), dTaps = Rent(DType.F32, channels, 3, 3, channels);
                 ops.ConvForward(image, taps, default, default, default, ConvGeometry.Same3, image);
                 ops.ConvBackward(image, taps, image, ConvGeometry.Same3, image, dTaps, dBias, default);

@@ -57,7 +57,7 @@ public sealed class OpChecksTests : IDisposable
         void Run()
         {
             OpChecks.LinearForward(x, weight, default, y, y);
-            OpChecks.LinearBackward(x, weight, y, x, weight, default);
+            OpChecks.LinearBackward(x, weight, y, default, x, weight, default);
             OpChecks.LinearGegluForward(x, weight, default, y, half);
             OpChecks.LinearGegluBackward(x, weight.Reshape(8, 4), x, x);
             OpChecks.ConvForward(image, kernel, default, default, result, ConvGeometry.Down3, result);

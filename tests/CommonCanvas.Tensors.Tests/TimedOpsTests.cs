@@ -11,8 +11,8 @@ public class TimedOpsTests
         ops.Reset();
         ops.LinearForward(run.Input("x", 2, 3), run.Input("weight", 5, 3), default, default, run.Output("y", 2, 5));
         ops.LinearForward(run["x"], run["weight"], run.Input("bias", 5), default, run["y"]);
-        ops.LinearBackward(run["x"], run["weight"], run["y"], default, run.Sum("dWeight", 5, 3), default);
-        ops.LinearBackward(run["x"], run["weight"], run["y"], default, default, new GradientTarget(run.Output("dBias", DType.F32, 5), Accumulate: false));
+        ops.LinearBackward(run["x"], run["weight"], run["y"], default, default, run.Sum("dWeight", 5, 3), default);
+        ops.LinearBackward(run["x"], run["weight"], run["y"], default, default, default, new GradientTarget(run.Output("dBias", DType.F32, 5), Accumulate: false));
         ops.ConvForward(run.Input("image", 1, 4, 6, 3), run.Input("kernel", 2, 3, 3, 3), default, default, default, ConvGeometry.Down3, run.Output("smaller", 1, 2, 3, 2));
         ops.AttentionForward(run.Input("q", 1, 3, 8), run.Input("k", 1, 3, 8), run["k"], 2, true, run.Output("o", 1, 3, 8), run.Output("lse", 1, 2, 3));
         ops.EmbeddingForward(run.Ids("ids", 10, 2), run.Input("table", 10, 4), default, run.Output("rows", 2, 4));

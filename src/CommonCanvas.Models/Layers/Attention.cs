@@ -73,16 +73,15 @@ public sealed class Attention : Layer
         Arena.Drop(ref v);
         Arena.Drop(ref y);
         Arena.Drop(ref logSumExp);
-        bool needKeys = self || needText;
         var dX = toQ.Backward(dQ);
-        var (fromK, fromV) = (toK.Backward(dK, needKeys), toV.Backward(dV, needKeys));
+        Tensor dText = default;
+        if (self) toK.BackwardAdding(dX, dK);
+        else dText = toK.Backward(dK, needText);
+        if (self || needText) toV.BackwardAdding(self ? dX : dText, dV);
+        else toV.Backward(dV, needInput: false);
         Arena.Release(dQ);
         Arena.Release(dK);
         Arena.Release(dV);
-        if (!needKeys) return (dX, default);
-        AddInto(fromK, fromV);
-        if (!self) return (dX, fromK);
-        AddInto(dX, fromK);
-        return (dX, default);
+        return (dX, dText);
     }
 }

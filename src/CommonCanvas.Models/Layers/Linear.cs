@@ -51,12 +51,20 @@ public sealed class Linear : Layer
         Ops.LinearGegluBackward(hidden, weight.Value, dY, hidden);
     }
 
-    /// <summary>The gradient of the input; none where it is not needed. The residual's is dY itself.</summary>
+    /// <summary>The gradient of the input; none where it is not needed. The forward residual's is dY itself.</summary>
     public Tensor Backward(Tensor dY, bool needInput = true)
     {
         var dX = needInput ? Arena.RentLike(x) : default;
-        Ops.LinearBackward(x, weight.Value, dY, dX, weight.NextGradient(), bias?.NextGradient() ?? default);
-        Arena.Drop(ref x);
+        BackwardInto(dX, default, dY);
         return dX;
+    }
+
+    /// <summary>Adds the gradient of the input to what <paramref name="dX"/> holds of others that read it.</summary>
+    public void BackwardAdding(Tensor dX, Tensor dY) => BackwardInto(dX, dX, dY);
+
+    void BackwardInto(Tensor dX, Tensor residual, Tensor dY)
+    {
+        Ops.LinearBackward(x, weight.Value, dY, residual, dX, weight.NextGradient(), bias?.NextGradient() ?? default);
+        Arena.Drop(ref x);
     }
 }

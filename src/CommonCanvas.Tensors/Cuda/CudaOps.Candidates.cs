@@ -112,8 +112,8 @@ public sealed partial class CudaOps
         switch (problem.Kind)
         {
             case ProductKind.LinearForward: LinearForward(x, weight, problem.Inputs, bias, perSample, residual, sampleRows: 1, result); break;
-            case ProductKind.LinearBackwardInput: LinearBackward(x: default, weight, problem.Inputs, dY, result, dWeight: default); break;
-            case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, dX: default, gradient); break;
+            case ProductKind.LinearBackwardInput: LinearBackward(x: default, weight, problem.Inputs, dY, residual, result, dWeight: default); break;
+            case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, residual: default, dX: default, gradient); break;
             case ProductKind.ConvForward: ConvForward(x, weight, bias, perSample, residual, problem.Geometry, result); break;
             case ProductKind.ConvBackwardInput: ConvBackwardInput(weight, dY, problem.Geometry, result); break;
             default: ConvBackwardWeight(x, dY, problem.Geometry, gradient); break;

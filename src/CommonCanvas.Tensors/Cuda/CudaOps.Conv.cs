@@ -32,7 +32,7 @@ public sealed partial class CudaOps
     public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         OpChecks.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
-        if (geometry == ConvGeometry.Pointwise) LinearBackward(x, weight, x[3], dY, dX, dWeight);
+        if (geometry == ConvGeometry.Pointwise) LinearBackward(x, weight, x[3], dY, residual: default, dX, dWeight);
         else
         {
             if (!dX.IsNone) ConvBackwardInput(weight, dY, geometry, dX);

@@ -28,23 +28,23 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+    public void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
-        OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
-        LinearBackward(x, weight, weight[1], dY, dX, dWeight);
+        OpChecks.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
+        LinearBackward(x, weight, weight[1], dY, residual, dX, dWeight);
         ColumnSums(dY, samples: 1, dBias, dPerSample: default);
     }
 
-    /// <summary>dX = dY weight; dWeight = or += dY^T x; weight of any shape.</summary>
-    void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor dX, GradientTarget dWeight)
+    /// <summary>dX = dY weight + residual; dWeight = or += dY^T x; weight of any shape.</summary>
+    void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight)
     {
         int outputs = dY.Channels, rows = checked((int)dY.Rows);
-        if (!dX.IsNone && !RunByLibrary(ProductKind.LinearBackwardInput, dY.Type, rows, inputs, outputs, new(default, weight, dY, default, default, default, dX)))
+        if (!dX.IsNone && !RunByLibrary(ProductKind.LinearBackwardInput, dY.Type, rows, inputs, outputs, new(default, weight, dY, default, default, residual, dX)))
         {
             var plan = Plan(linearBackwardInput, dY.Type, WholePacks(dY, outputs) && WholePacks(weight, inputs), rows, inputs, outputs);
             var shares = RentShares(plan, rows, inputs);
-            LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, dX.Data, shares.Data, rows, inputs, outputs]);
-            FinishActivations(shares, default, default, default, dX, rows, inputs, Divider(1));
+            LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, residual.Data, dX.Data, shares.Data, rows, inputs, outputs]);
+            FinishActivations(shares, default, default, residual, dX, rows, inputs, Divider(1));
         }
         if (!dWeight.IsNone && !RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate)))
         {

@@ -14,16 +14,17 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         Run(ref p, y);
     }
 
-    public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
+    public override void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias)
     {
-        OpChecks.LinearBackward(x, weight, dY, dX, dWeight, dBias);
+        OpChecks.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
         float* slope = Slope(dY);
 
-        // dX[m, i] = sum_o dY[m, o] weight[o, i]
+        // dX[m, i] = sum_o dY[m, o] weight[o, i] + residual[m, i]
         if (!dX.IsNone)
         {
             var p = Backward(weight, dY, 1, slope);
             p.M = (nint)dX.Rows;
+            p.Residual = (void*)residual.Data;
             Run(ref p, dX);
         }
 

@@ -48,7 +48,7 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
         OnlyLibraries();
 
         void Backward(OpRun run) => run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
-            run.Input("dY", rows, outputs), run.Output("dX", rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs));
+            run.Input("dY", rows, outputs), run.Input("residual", rows, inputs), run.Output("dX", rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs));
     }
 
     /// <summary>A residual may be the result's own memory.</summary>

@@ -184,7 +184,7 @@ public sealed class ProductTunerTests : IDisposable
         Tensor x = parts.Input("x", 24, 32), hidden = parts.Output("hidden", 24, 32), dGated = parts.Output("dGated", 24, 16);
         parts.Ops.LinearForward(x, parts.Input("weight", 32, 32), parts.Input("bias", 32), default, hidden);
         parts.Ops.GegluForward(hidden, parts.Output("y", 24, 16));
-        parts.Ops.LinearBackward(dGated, parts.Input("next", 32, 16), x, dGated, default, default);
+        parts.Ops.LinearBackward(dGated, parts.Input("next", 32, 16), x, default, dGated, default, default);
         parts.Ops.GegluBackward(parts.Input("u", 24, 32), dGated, parts.Output("dU", 24, 32));
         Assert.Equal(parts.Bits("y"), run.Bits("y"));
         Assert.Equal(parts.Bits("dU"), run.Bits("dU"));
@@ -199,7 +199,7 @@ public sealed class ProductTunerTests : IDisposable
         float[] Backward(IOps ops)
         {
             using var run = new OpRun(ops, DType.F32, coarse: true, gradients: start);
-            ops.LinearBackward(run.Input("x", 24, 32), run.Input("weight", 16, 32), run.Input("dY", 24, 16), run.Output("dX", 24, 32), run.Gradient("dWeight", 16, 32), default);
+            ops.LinearBackward(run.Input("x", 24, 32), run.Input("weight", 16, 32), run.Input("dY", 24, 16), default, run.Output("dX", 24, 32), run.Gradient("dWeight", 16, 32), default);
             return [.. run.Read("dX"), .. run.Read("dWeight")];
         }
         float[] expected = Backward(lease.Ops);

@@ -49,7 +49,7 @@ public abstract class LinearGegluTests(TestDevice device) : OpTests(device)
         {
             var slope = run.Ops.Arena.Rent(run.Type, rows, 2 * width);
             run.Ops.GegluBackward(run["u"], run.Input("dY", rows, width), slope);
-            run.Ops.LinearBackward(run["x"], run["weight"], slope, run.Output("dX", rows, inputs), run.Sum("dWeight", 2 * width, inputs), run.Sum("dBias", 2 * width));
+            run.Ops.LinearBackward(run["x"], run["weight"], slope, default, run.Output("dX", rows, inputs), run.Sum("dWeight", 2 * width, inputs), run.Sum("dBias", 2 * width));
             run.Ops.Arena.Release(slope);
         });
     }
@@ -106,7 +106,7 @@ public abstract class LinearGegluTests(TestDevice device) : OpTests(device)
                 Assert.Equal(run.Bits("gated"), run.Bits("alone"));
 
                 Tensor next = run.Input("next", inputs, width), dGated = run.Output("dGated", rows, width);
-                ops.LinearBackward(gated, next, x, dGated, none, none);
+                ops.LinearBackward(gated, next, x, default, dGated, none, none);
                 ops.GegluBackward(u, dGated, run.Output("dU", rows, 2 * width));
                 ops.LinearGegluBackward(u, next, x, run.Output("fused dU", rows, 2 * width));
                 Assert.Equal(run.Bits("dU"), run.Bits("fused dU"));

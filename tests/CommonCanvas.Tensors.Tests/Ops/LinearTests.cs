@@ -20,7 +20,7 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
     public void Backward_agrees(int rows, int inputs, int outputs)
     {
         foreach (var type in Types)
-            for (int wanted = 0; wanted < 8; wanted++)
+            for (int wanted = 0; wanted < 16; wanted++)
                 Agree(type, Math.Max(rows, outputs), run => Backward(run, rows, inputs, outputs, wanted));
     }
 
@@ -33,6 +33,18 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
     [Theory, MemberData(nameof(Sizes))]
     public void Backward_is_the_slope_of_Forward(int rows, int inputs, int outputs) =>
         Gradient(run => Forward(run, rows, inputs, outputs, true, true), run => Backward(run, rows, inputs, outputs, 7));
+
+    /// <summary>A residual may be the gradient's own memory.</summary>
+    [Fact]
+    public void A_residual_in_place_agrees()
+    {
+        foreach (var type in Types)
+            Agree(type, 24, run =>
+            {
+                var dX = run.Updated("dX", type, run.Normal("dX", 33 * 40), 33, 40);
+                run.Ops.LinearBackward(run.Input("x", 33, 40), run.Input("weight", 24, 40), run.Input("dY", 33, 24), dX, dX, default, default);
+            });
+    }
 
     /// <summary>A batch of tokens is its rows.</summary>
     [Fact]
@@ -57,7 +69,7 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
 
     static void Backward(OpRun run, int rows, int inputs, int outputs, int wanted) =>
         run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs), run.Input("dY", rows, outputs),
-            (wanted & 1) != 0 ? run.Output("dX", rows, inputs) : default,
+            run.Optional((wanted & 8) != 0, "residual", rows, inputs), (wanted & 1) != 0 ? run.Output("dX", rows, inputs) : default,
             (wanted & 2) != 0 ? run.Gradient("dWeight", outputs, inputs) : default,
             (wanted & 4) != 0 ? run.Gradient("dBias", outputs) : default);
 }

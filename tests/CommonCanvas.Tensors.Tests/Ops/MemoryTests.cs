@@ -38,7 +38,7 @@ public abstract class MemoryTests(TestDevice device) : OpTests(device)
             Device.LayerNormForward(x, vector, vector, 1e-5f, y, rowMean, rowRstd);
             Device.LayerNormBackward(x, vector, rowMean, rowRstd, gradient, gradient, z, dVector, dVector);
             Device.LinearForward(x, square, vector, default, y);
-            Device.LinearBackward(x, square, gradient, z, dSquare, dVector);
+            Device.LinearBackward(x, square, gradient, gradient, z, dSquare, dVector);
             Device.AttentionForward(tokens, tokens, tokens, 4, false, tokensY, lse);
             Device.AttentionBackward(tokens, tokens, tokens, tokensY, lse, slope, 4, false, tokensZ, tokensU, default);
             Device.LinearGegluForward(x, square, vector, default, half);

@@ -20,7 +20,7 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
         });
 
         static void Backward(OpRun run) => run.Ops.LinearBackward(run.Input("x", Rows, Inputs), run.Input("weight", Outputs, Inputs),
-            run.Input("dY", Rows, Outputs), run.Output("dX", Rows, Inputs), run.Gradient("dWeight", Outputs, Inputs), run.Gradient("dBias", Outputs));
+            run.Input("dY", Rows, Outputs), run.Input("residual", Rows, Inputs), run.Output("dX", Rows, Inputs), run.Gradient("dWeight", Outputs, Inputs), run.Gradient("dBias", Outputs));
     }
 
     [Theory, MemberData(nameof(Plans))]

@@ -97,7 +97,7 @@ public sealed class TrafficTests : IDisposable
         long shares = splits == 1 ? 0 : 2 * splits * dWeight.Bytes;
         ops.FixedPlan = (1, splits);
         foreach (bool accumulate in new[] { false, true })
-            Moves(2 * x.Bytes + shares + dWeight.Bytes * (accumulate ? 2 : 1), () => ops.LinearBackward(x, weight, dY, default, new(dWeight, accumulate), default));
+            Moves(2 * x.Bytes + shares + dWeight.Bytes * (accumulate ? 2 : 1), () => ops.LinearBackward(x, weight, dY, default, default, new(dWeight, accumulate), default));
         ops.FixedPlan = null;
     }
 

@@ -68,10 +68,11 @@ sealed class CuBlasLtCandidates(CuBlasLt library) : IProductLibrary
         {
             var workspace = LibraryWorkspace.Rent(arena, workspaceBytes);
             nint result = operands.Result.Data;
+            var (added, factor) = operands.Residual.IsNone ? (result, 0f) : (operands.Residual.Data, 1f);
             var (a, b, c, beta) = kind switch
             {
-                ProductKind.LinearForward => (operands.Weight, operands.X, operands.Residual.IsNone ? result : operands.Residual.Data, operands.Residual.IsNone ? 0f : 1f),
-                ProductKind.LinearBackwardInput => (operands.Weight, operands.DY, result, 0f),
+                ProductKind.LinearForward => (operands.Weight, operands.X, added, factor),
+                ProductKind.LinearBackwardInput => (operands.Weight, operands.DY, added, factor),
                 _ => (operands.X, operands.DY, result, operands.Accumulate ? 1f : 0f),
             };
             try { product.Run(stream, algorithm, a.Data, b.Data, c, result, operands.Bias.Data, beta, workspace.Data, workspaceBytes); }

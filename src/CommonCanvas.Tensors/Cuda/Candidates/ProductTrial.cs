@@ -43,7 +43,7 @@ sealed unsafe class ProductTrial : IDisposable
                 forward ? default : Filled(y, weights ? 0 : fine),
                 Has(ProductAddends.Bias) ? Filled(Shape(problem.Outputs), fine) : default,
                 Has(ProductAddends.PerSample) ? Filled(Shape(problem.Samples, problem.Outputs), fine) : default,
-                Has(ProductAddends.Residual) ? Filled(y, fine) : default,
+                Has(ProductAddends.Residual) ? Filled(forward ? y : x, fine) : default,
                 Allocate(result),
                 Has(ProductAddends.Gradient));
             expected = Allocate(result);
