@@ -65,6 +65,27 @@ public abstract class LinearGegluTests(TestDevice device) : OpTests(device)
             });
     }
 
+    /// <summary>Within a larger tensor, at an address where two elements cannot be moved together.</summary>
+    [Fact]
+    public void Results_may_begin_at_any_element()
+    {
+        const int Rows = 9, Inputs = 24, Width = 20;
+        foreach (var type in Types)
+            Agree(type, Inputs, run =>
+            {
+                Tensor x = Dyadic(run, "x", 8, Rows, Inputs), weight = Dyadic(run, "weight", 64, 2 * Width, Inputs), next = Dyadic(run, "next", 64, Inputs, Width);
+                run.Ops.LinearGegluForward(x, weight, default, run.Output("u", Rows, 2 * Width), FromSecond("y", Width));
+                run.Ops.LinearGegluForward(x, weight, default, FromSecond("other u", 2 * Width), run.Output("other y", Rows, Width));
+                run.Ops.LinearGegluBackward(run["u"], next, x, FromSecond("dU", 2 * Width));
+
+                Tensor FromSecond(string name, int columns)
+                {
+                    var all = run.Updated(name, type, new float[Rows * columns + 1], Rows * columns + 1);
+                    return new Tensor(all.Data + type.Size(), type, Rows, columns);
+                }
+            });
+    }
+
     /// <summary>A batch of tokens is its rows.</summary>
     [Fact]
     public void Leading_dimensions_are_joined() =>
