@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs what only a GPU can show: every operation in fp32, fp16 and bf16 against the processor's definition, the models and
 # training steps against PyTorch's, ten steps in fp32 and fp16 against the processor's, recorded steps against those launched
-# call by call, bit for bit, the kernels' machine code for this GPU, and measured times. Takes at most 8 minutes after the build.
-# Without a GPU it says so and succeeds. --dry-run builds, shows what would be run and counts the tests, with or without a GPU.
+# call by call, bit for bit, the kernels' machine code for this GPU, the quickstart, and measured times. Takes at most 8 minutes
+# after the build. Without a GPU it says so and succeeds. --dry-run builds, shows what would be run and counts the tests, with or without a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 limit=480
@@ -50,6 +50,9 @@ trainer() { step "$1" dotnet Trainer/bin/Release/net10.0/Trainer.dll "${@:2}"; }
 profile() { trainer "$1" profile --device cuda --shape sd2 --latent 32 --batch 16 --precision "${@:2}"; }
 
 trainer "what is here" doctor --device cuda
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trainer "the quickstart" quickstart --device cuda --out "$work/quickstart"
 tests "operations in fp32, fp16 and bf16" CommonCanvas.Tensors.Tests --filter-trait Device=cuda
 tests "ten steps against the processor's, recorded steps bit for bit" CommonCanvas.Training.Tests --filter-trait Device=cuda
 tests "models against PyTorch's" CommonCanvas.Models.Tests --filter-trait Device=cuda
