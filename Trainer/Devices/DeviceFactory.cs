@@ -1,6 +1,7 @@
 using CommonCanvas.Cuda;
 using CommonCanvas.Emulator;
 using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Diagnosis;
 
 namespace CommonCanvas.Trainer.Devices;
 
@@ -39,7 +40,7 @@ public static class DeviceFactory
         throw new CudaException(CudaResult.InvalidDevice, $"--device cuda:{ordinal}: the driver shows {there}.\n  1. name one that is there; Trainer doctor lists them\n  2. check CUDA_VISIBLE_DEVICES, which hides and renumbers GPUs\n  3. train without a GPU: --device cpu");
     }
 
-    /// <summary>A GPU where a driver, a device and NVRTC are, else the processor.</summary>
+    /// <summary>A GPU where a driver, a device and kernels for it, or NVRTC, are, else the processor.</summary>
     static string Choose(Action<string>? note)
     {
         try
@@ -57,6 +58,7 @@ public static class DeviceFactory
         }
         catch (LibraryMissingException e)
         {
+            if (GpuFindings.HasAllKernels()) return DeviceName.Cuda;
             note?.Invoke($"There is a GPU, but the processor computes. {e.Message}");
             return DeviceName.Cpu;
         }

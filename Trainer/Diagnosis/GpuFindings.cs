@@ -81,16 +81,28 @@ public static class GpuFindings
         }
         catch (LibraryMissingException e)
         {
-            return new("NVRTC", "not found", $"no GPU kernels, neither --device cuda nor --device emulator. {e.Message}");
+            string cost = HasAllKernels() ? "no --device emulator; --device cuda has its kernels compiled ahead of time" : "no GPU kernels, neither --device cuda nor --device emulator";
+            return new("NVRTC", "not found", $"{cost}. {e.Message}");
         }
     }
 
     static string AheadOfTimeText()
     {
         if (AheadOfTimeKernels.Find() is not { } kernels) return "none: they are compiled when first used; where nvcc is, cmake -B build/native && cmake --build build/native makes them";
-        string[] storages = ["F32", "F16", "BF16"];
-        int fresh = KernelSources.Files.Sum(file => storages.Count(storage => kernels.IsFresh(file, "STORAGE_" + storage)));
-        return $"{fresh} of {KernelSources.Files.Count * storages.Length} are of the program's sources, {kernels.Folder}";
+        int fresh = KernelSources.Files.Sum(file => KernelSources.Storages.Count(storage => kernels.IsFresh(file, storage)));
+        return $"{fresh} of {KernelSources.Files.Count * KernelSources.Storages.Count} are of the program's sources, {kernels.Folder}";
+    }
+
+    /// <summary>Whether all kernels for the first GPU are compiled ahead of time.</summary>
+    public static bool HasAllKernels()
+    {
+        try
+        {
+            if (AheadOfTimeKernels.Find() is not { } kernels) return false;
+            using var device = new CudaDevice(new CudaApi(InstalledDriver.Load().Driver), 0);
+            return kernels.IsComplete(device.ComputeCapability);
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException) { return false; }
     }
 
     static string KernelCacheText()

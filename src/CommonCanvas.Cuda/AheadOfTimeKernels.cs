@@ -71,8 +71,19 @@ public sealed class AheadOfTimeKernels(string folder, Action<string>? note = nul
     }
 
     /// <summary>Whether a file's kernels are there and of the program's own sources.</summary>
-    public bool IsFresh(string file, string define) =>
-        File.Exists(PathOf(file, define) + ".manifest") && ReadManifest(PathOf(file, define)).GetValueOrDefault("sources") == SourcesHash(file, define);
+    public bool IsFresh(string file, string define) => FreshManifest(file, define) is not null;
+
+    /// <summary>Whether all kernels are there, of the program's own sources and with code for a device: it needs no compiler then.</summary>
+    /// <param name="computeCapability">Of the device, times ten.</param>
+    public bool IsComplete(int computeCapability) => KernelSources.Files.All(file => KernelSources.Storages.All(define =>
+        FreshManifest(file, define) is { } manifest && RunsOn(manifest.GetValueOrDefault("codes", "").Split(' '), computeCapability)));
+
+    Dictionary<string, string>? FreshManifest(string file, string define)
+    {
+        if (!File.Exists(PathOf(file, define) + ".manifest")) return null;
+        var manifest = ReadManifest(PathOf(file, define));
+        return manifest.GetValueOrDefault("sources") == SourcesHash(file, define) ? manifest : null;
+    }
 
     string PathOf(string file, string define) => Path.Combine(folder, Path.GetFileNameWithoutExtension(file) + "." + define["STORAGE_".Length..]);
 

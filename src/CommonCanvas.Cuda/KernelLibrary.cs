@@ -11,6 +11,9 @@ public static class KernelSources
     /// <summary>Names of the kernel files: <c>groupnorm.cu</c>.</summary>
     public static IReadOnlyList<string> Files { get; } = [.. Names(".cu")];
 
+    /// <summary>Preprocessor definitions of the storage types, each of which every file is compiled with.</summary>
+    public static IReadOnlyList<string> Storages { get; } = ["STORAGE_F32", "STORAGE_F16", "STORAGE_BF16"];
+
     /// <summary>Name and text of every header.</summary>
     public static IReadOnlyList<(string Name, string Text)> Headers { get; } = [.. Names(".cuh").Select(name => (name, Read(name)))];
 
@@ -40,13 +43,28 @@ public static class KernelSources
         .Select(name => name[Prefix.Length..]).Order(StringComparer.Ordinal);
 }
 
+/// <summary>What compiles kernels at run time.</summary>
+/// <param name="Cache">Compiles and remembers.</param>
+/// <param name="Architecture">What NVRTC compiles for: <c>sm_80</c>, or <c>compute_80</c> for PTX alone.</param>
+public sealed record KernelCompiler(KernelCache Cache, string Architecture)
+{
+    /// <summary>NVRTC with the user's kernel cache.</summary>
+    /// <param name="computeCapability">Of the device, times ten.</param>
+    /// <param name="ptxOnly">Whether the device takes PTX alone, as an emulated one does.</param>
+    /// <exception cref="LibraryMissingException">There is no NVRTC; with numbered remedies.</exception>
+    public static KernelCompiler Load(int computeCapability, bool ptxOnly)
+    {
+        var nvrtc = Nvrtc.Load();
+        return new KernelCompiler(new KernelCache(nvrtc, KernelCache.DefaultFolder), ptxOnly ? $"compute_{computeCapability}" : nvrtc.ArchitectureFor(computeCapability));
+    }
+}
+
 /// <summary>The kernels of a device: compiled, or read from the cache, when they are first asked for.</summary>
 /// <param name="device">Where they are loaded.</param>
-/// <param name="cache">Compiles and remembers.</param>
-/// <param name="architecture">What NVRTC compiles for: <c>sm_80</c>, or <c>compute_80</c> for PTX alone.</param>
+/// <param name="compiler">Compiles what is not there ahead of time; not loaded before.</param>
 /// <param name="rewrite">Changes the text of a file or header, given its name, before it is compiled; null to take it as it is.</param>
 /// <param name="ahead">Compiled kernels that are preferred where they fit; null for none.</param>
-public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null, AheadOfTimeKernels? ahead = null) : IDisposable
+public sealed class KernelLibrary(CudaDevice device, Lazy<KernelCompiler> compiler, Func<string, string, string>? rewrite = null, AheadOfTimeKernels? ahead = null) : IDisposable
 {
     readonly Dictionary<(string File, string Define), CudaModule> modules = [];
     readonly Dictionary<(string File, string Define, string Name), CudaKernel> kernels = [];
@@ -57,6 +75,7 @@ public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string a
 
     /// <summary>A kernel by file, preprocessor definition and name.</summary>
     /// <exception cref="KernelCompilationException">With the compiler's log.</exception>
+    /// <exception cref="LibraryMissingException">It has to be compiled, and there is no NVRTC.</exception>
     public CudaKernel this[string file, string define, string name]
     {
         get
@@ -82,8 +101,11 @@ public sealed class KernelLibrary(CudaDevice device, KernelCache cache, string a
         }
     }
 
-    CudaModule Compile(string file, string define) =>
-        new(device, cache.Get(Text(file, KernelSources.Read(file)), file, Headers, Options(architecture, define)), $"{file} -D{define}");
+    CudaModule Compile(string file, string define)
+    {
+        var (cache, architecture) = compiler.Value;
+        return new(device, cache.Get(Text(file, KernelSources.Read(file)), file, Headers, Options(architecture, define)), $"{file} -D{define}");
+    }
 
     IReadOnlyList<(string Name, string Text)> Headers =>
         rewrite is null ? KernelSources.Headers : [.. KernelSources.Headers.Select(header => (header.Name, Text(header.Name, header.Text)))];

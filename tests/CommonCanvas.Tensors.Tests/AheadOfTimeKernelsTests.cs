@@ -61,6 +61,17 @@ public sealed class AheadOfTimeKernelsTests : IDisposable
         Assert.Empty(notes);
     }
 
+    /// <summary>A compiler is loaded when something has to be compiled.</summary>
+    [Fact]
+    public void What_fits_needs_no_compiler()
+    {
+        Write(Ptx(), Ptx());
+        using var device = new CudaDevice(new CudaApi(EmulatedDriver.Create()), 0);
+        using var library = new KernelLibrary(device, new Lazy<KernelCompiler>(() => throw new LibraryMissingException("NVRTC", [], [])), ahead: new AheadOfTimeKernels(folder.Path));
+        Assert.NotNull(library[File, Define, "Scale"]);
+        Assert.Throws<LibraryMissingException>(() => library["activation.cu", Define, "GegluForward"]);
+    }
+
     [Fact]
     public void What_is_not_there_is_compiled_without_a_word()
     {
@@ -136,10 +147,14 @@ public sealed class AheadOfTimeKernelsTests : IDisposable
         string made = Path.Combine(folder["build"], "kernels");
         Assert.Equal((1, 0), Use(made));
         Assert.Empty(notes);
+        Assert.Contains("codes sm_75 sm_80 sm_90 compute_90", System.IO.File.ReadAllLines(Path.Combine(made, Stem + ".manifest")));
         var ahead = new AheadOfTimeKernels(made);
         foreach (string file in KernelSources.Files)
-            foreach (string storage in new[] { "F32", "F16", "BF16" }) Assert.True(ahead.IsFresh(file, "STORAGE_" + storage), $"{file} {storage}");
-        Assert.Contains("codes sm_75 sm_80 sm_90 compute_90", System.IO.File.ReadAllLines(Path.Combine(made, Stem + ".manifest")));
+            foreach (string storage in KernelSources.Storages) Assert.True(ahead.IsFresh(file, storage), $"{file} {storage}");
+        Assert.True(ahead.IsComplete(86));
+        Assert.False(ahead.IsComplete(70));
+        System.IO.File.Delete(Path.Combine(made, Stem + ".manifest"));
+        Assert.False(ahead.IsComplete(86));
     }
 
     static void CMake(params string[] arguments)

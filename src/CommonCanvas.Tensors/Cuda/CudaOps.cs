@@ -28,27 +28,42 @@ public sealed unsafe partial class CudaOps : IOps
     /// <param name="rewrite">Changes kernel files before they are compiled, as a proof of their tests does; null for none.</param>
     /// <param name="ahead">Compiled kernels that are preferred where they fit; null for none.</param>
     public CudaOps(CudaDevice device, KernelCache cache, string architecture, Func<string, string, string>? rewrite = null, AheadOfTimeKernels? ahead = null)
+        : this(device, new Lazy<KernelCompiler>(new KernelCompiler(cache, architecture)), rewrite, ahead) { }
+
+    CudaOps(CudaDevice device, Lazy<KernelCompiler> compiler, Func<string, string, string>? rewrite, AheadOfTimeKernels? ahead)
     {
         this.device = device;
         stream = new CudaStream(device);
         staging = new PinnedStaging(stream);
-        kernels = new KernelLibrary(device, cache, architecture, rewrite, ahead);
+        kernels = new KernelLibrary(device, compiler, rewrite, ahead);
         Arena = new CudaArena(device, () => RefuseInCapture("An allocation"));
     }
 
-    /// <summary>Opens a device of a driver, with kernels compiled ahead of time where there are some, NVRTC and the user's kernel cache.</summary>
+    /// <summary>
+    /// Opens a device of a driver, with kernels compiled ahead of time where there are some, and with NVRTC and the user's kernel
+    /// cache unless there are all of them.
+    /// </summary>
     /// <param name="driver">The installed driver's table, or an emulated one.</param>
     /// <param name="ordinal">Which of its devices.</param>
     /// <param name="ptxOnly">Whether the device takes PTX alone, as an emulated one does.</param>
     /// <param name="note">Told of kernels compiled ahead of time that are left alone.</param>
-    /// <exception cref="LibraryMissingException">There is no NVRTC; with numbered remedies.</exception>
+    /// <exception cref="LibraryMissingException">There is no NVRTC, which is needed; with numbered remedies.</exception>
     /// <exception cref="CudaException">There is no such device.</exception>
     public static CudaOps Open(CudaDriver driver, int ordinal = 0, bool ptxOnly = false, Action<string>? note = null)
     {
-        var compiler = Nvrtc.Load();
         var device = new CudaDevice(new CudaApi(driver), ordinal);
-        string architecture = ptxOnly ? $"compute_{device.ComputeCapability}" : compiler.ArchitectureFor(device.ComputeCapability);
-        return new CudaOps(device, new KernelCache(compiler, KernelCache.DefaultFolder), architecture, ahead: ptxOnly ? null : AheadOfTimeKernels.Find(note));
+        try
+        {
+            var ahead = ptxOnly ? null : AheadOfTimeKernels.Find(note);
+            var compiler = new Lazy<KernelCompiler>(() => KernelCompiler.Load(device.ComputeCapability, ptxOnly));
+            if (ahead?.IsComplete(device.ComputeCapability) != true) _ = compiler.Value; // what is missing is said now, not in the middle of a step
+            return new CudaOps(device, compiler, rewrite: null, ahead);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
