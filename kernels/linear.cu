@@ -5,7 +5,7 @@
 //          them. The tile stands in the name; Unaligned: where 16 bytes from a multiple of 16 do not lie in one line of every
 //          operand; Simt: without tensor cores, for fp32 storage, and SimtUnaligned for any. by_*: see divide()
 // TRAFFIC: operands as often as rounds of blocks need them, 8 tiles of m at a time, mostly from L2; result once, shares twice
-// NEEDS:   LinearForward160x160: 256 threads, 216 registers, 61440 bytes of shared memory, sm_75, mma
+// NEEDS:   LinearForward160x160: 256 threads, 224 registers, 61440 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForward128x128: 128 threads, 248 registers, 49152 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForward80x160: 128 threads, 216 registers, 46080 bytes of shared memory, sm_75, mma
 // NEEDS:   LinearForward96x128: 128 threads, 216 registers, 43008 bytes of shared memory, sm_75, mma
