@@ -15,39 +15,8 @@ public sealed class EmulatorTrainingTests() : GpuTrainingTests(GpuDevices.NoEmul
 public sealed class CudaTrainingTests() : GpuTrainingTests(GpuDevices.NoCuda, () => InstalledDriver.Load().Driver, ptxOnly: false);
 
 /// <summary>Runs on a GPU: they agree with the processor's, resume, survive overflows, and wait once a step.</summary>
-public abstract class GpuTrainingTests : IDisposable
+public abstract class GpuTrainingTests(string? missing, Func<CudaDriver> driver, bool ptxOnly) : GpuTrainingRig(missing, driver, ptxOnly)
 {
-    readonly TempFolder folder = new();
-    readonly string cache;
-    readonly Func<CudaDriver> driver;
-    readonly bool ptxOnly;
-
-    protected GpuTrainingTests(string? missing, Func<CudaDriver> driver, bool ptxOnly)
-    {
-        Assert.SkipWhen(missing is not null, missing ?? "");
-        (this.driver, this.ptxOnly) = (driver, ptxOnly);
-        cache = folder["cache"];
-        TinyModels.WriteCache(cache, 15);
-    }
-
-    public void Dispose()
-    {
-        folder.Dispose();
-        GC.SuppressFinalize(this);
-    }
-
-    CudaOps NewGpu() => NewGpu(driver());
-
-    CudaOps NewGpu(CudaDriver driver)
-    {
-        var gpu = CudaOps.Open(driver, ptxOnly: ptxOnly);
-        Equip(gpu);
-        return gpu;
-    }
-
-    /// <summary>Gives a device what it computes with beside its kernels.</summary>
-    protected virtual void Equip(CudaOps gpu) { }
-
     /// <summary>
     /// fp32 sums in another order differ by some 1e-6 of a gradient; AdamW divides by the gradient's own size, so that a
     /// weight moves by at most the learning rate, 1e-3, times that error's share, and the loss by as little. In fp16 such a
@@ -61,7 +30,7 @@ public abstract class GpuTrainingTests : IDisposable
         double[] Losses(IOps device, string name)
         {
             var losses = new List<double>();
-            using var run = new TinyRun(cache, folder[name], 10, s => s with { LossScaling = type == DType.F16, InitialLossScale = 1024 }, device,
+            using var run = new TinyRun(Cache, Folder[name], 10, s => s with { LossScaling = type == DType.F16, InitialLossScale = 1024 }, device,
                 new RecordingProgress { OnStep = report => losses.Add(report.Skipped ? double.NaN : report.Loss) }, type);
             run.Loop.Run();
             return [.. losses];
@@ -77,16 +46,16 @@ public abstract class GpuTrainingTests : IDisposable
     public void A_run_resumes_bit_for_bit()
     {
         float[] whole;
-        using (var run = new TinyRun(cache, folder["whole"], 5, device: NewGpu()))
+        using (var run = new TinyRun(Cache, Folder["whole"], 5, device: NewGpu()))
         {
             run.Loop.Run();
             whole = run.State;
         }
-        using (var first = new TinyRun(cache, folder["parts"], 3, device: NewGpu())) first.Loop.Run();
-        using var second = new TinyRun(cache, folder["parts"], 5, device: NewGpu());
+        using (var first = new TinyRun(Cache, Folder["parts"], 3, device: NewGpu())) first.Loop.Run();
+        using var second = new TinyRun(Cache, Folder["parts"], 5, device: NewGpu());
         second.Loop.Run();
         Assert.Equal(whole, second.State);
-        Assert.Equal(TinyRun.Curve(folder["whole"]), TinyRun.Curve(folder["parts"]));
+        Assert.Equal(TinyRun.Curve(Folder["whole"]), TinyRun.Curve(Folder["parts"]));
     }
 
     [Fact]
@@ -94,8 +63,8 @@ public abstract class GpuTrainingTests : IDisposable
     {
         var waits = new List<int>();
         var progress = new RecordingProgress { OnStep = _ => waits.Add(CountedDriver.Waits) };
-        using var gpu = NewGpu(CountedDriver.Over(driver()));
-        using var run = new TinyRun(cache, folder["waits"], 4, s => s with { CheckpointEvery = 100, ValidateEvery = 0 }, gpu, progress);
+        using var gpu = NewGpu(CountedDriver.Over(NewDriver()));
+        using var run = new TinyRun(Cache, Folder["waits"], 4, s => s with { CheckpointEvery = 100, ValidateEvery = 0 }, gpu, progress);
         run.Loop.Run();
         Assert.Equal([1, 1, 1], waits.Zip(waits.Skip(1), (before, after) => after - before));
     }
@@ -148,7 +117,7 @@ public abstract class GpuTrainingTests : IDisposable
         const int Steps = 12;
         var progress = new RecordingProgress();
         var gpu = NewGpu();
-        using var run = new TinyRun(cache, folder["overflow"], Steps, s => s with { LossScaling = true, InitialLossScale = 4, LossScaleGrowth = 1, ValidateEvery = 0 },
+        using var run = new TinyRun(Cache, Folder["overflow"], Steps, s => s with { LossScaling = true, InitialLossScale = 4, LossScaleGrowth = 1, ValidateEvery = 0 },
             gpu, progress, DType.F16, step => new OverflowingStep(gpu, step, at: 2));
         run.Loop.Run();
         string note = Assert.Single(progress.Notes);
@@ -156,7 +125,7 @@ public abstract class GpuTrainingTests : IDisposable
         Assert.EndsWith("loss scale now 4", note, StringComparison.Ordinal);
         Assert.Equal(Steps - 1, run.Loop.Optimizer.Updates);
         Assert.All(run.Weights, value => Assert.True(float.IsFinite(value)));
-        string last = TinyRun.Curve(folder["overflow"]).Split('\n')[^1];
+        string last = TinyRun.Curve(Folder["overflow"]).Split('\n')[^1];
         Assert.Contains("\"loss_scale\": 2048", last, StringComparison.Ordinal);
         Assert.Contains("\"skipped_steps\": 1", last, StringComparison.Ordinal);
     }

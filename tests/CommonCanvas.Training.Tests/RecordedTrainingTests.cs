@@ -19,37 +19,16 @@ public sealed class CudaRecordedTrainingTests() : RecordedTrainingTests(GpuDevic
 /// Runs whose steps are recorded and replayed as graphs end in the same bits as runs call by call, whatever comes between.
 /// A step has microbatches of two samples and of one here, so two graphs: each is recorded when its shape comes the second time.
 /// </summary>
-public abstract class RecordedTrainingTests : IDisposable
+public abstract class RecordedTrainingTests(string? missing, Func<CudaDriver> driver, bool ptxOnly) : GpuTrainingRig(missing, driver, ptxOnly)
 {
-    readonly TempFolder folder = new();
-    readonly string cache;
-    readonly Func<CudaDriver> driver;
-    readonly bool ptxOnly;
-
-    protected RecordedTrainingTests(string? missing, Func<CudaDriver> driver, bool ptxOnly)
-    {
-        Assert.SkipWhen(missing is not null, missing ?? "");
-        (this.driver, this.ptxOnly) = (driver, ptxOnly);
-        cache = folder["cache"];
-        TinyModels.WriteCache(cache, 15);
-    }
-
-    public void Dispose()
-    {
-        folder.Dispose();
-        GC.SuppressFinalize(this);
-    }
-
-    CudaOps Open(CudaDriver table) => CudaOps.Open(table, ptxOnly: ptxOnly);
-
     (float[] State, string Curve) Train(string name, bool graphs, int steps, Func<TrainSettings, TrainSettings>? change = null, DType type = DType.F32,
         RecordingProgress? progress = null, CudaDriver? table = null, Action<TinyRun>? prepare = null, Func<CudaOps, ITrainStep, ITrainStep>? wrap = null)
     {
-        var gpu = Open(table ?? driver());
-        using var run = new TinyRun(cache, folder[name], steps, s => (change?.Invoke(s) ?? s) with { Graphs = graphs }, gpu, progress, type, wrap is null ? null : step => wrap(gpu, step));
+        var gpu = NewGpu(table);
+        using var run = new TinyRun(Cache, Folder[name], steps, s => (change?.Invoke(s) ?? s) with { Graphs = graphs }, gpu, progress, type, wrap is null ? null : step => wrap(gpu, step));
         prepare?.Invoke(run);
         run.Loop.Run();
-        return (run.State, TinyRun.Curve(folder[name]));
+        return (run.State, TinyRun.Curve(Folder[name]));
     }
 
     /// <summary>Validation, checkpoints, the average's start and its updates fall among these steps.</summary>
@@ -116,7 +95,7 @@ public abstract class RecordedTrainingTests : IDisposable
         (int Launches, int Replays, int Queued, int Graphs, int Waits) LastStep(bool graphs)
         {
             calls.Clear();
-            Train($"counted {graphs}", graphs, 5, s => s with { CheckpointEvery = 100, ValidateEvery = 0, Optimizer = s.Optimizer with { EmaStart = 100 } }, progress: progress, table: CountedDriver.Over(driver()));
+            Train($"counted {graphs}", graphs, 5, s => s with { CheckpointEvery = 100, ValidateEvery = 0, Optimizer = s.Optimizer with { EmaStart = 100 } }, progress: progress, table: CountedDriver.Over(NewDriver()));
             var (a, b) = (calls[^2], calls[^1]);
             return (b.Launches - a.Launches, b.Replays - a.Replays, b.Queued - a.Queued, b.Graphs, b.Waits - a.Waits);
         }
@@ -133,7 +112,7 @@ public abstract class RecordedTrainingTests : IDisposable
     public void Where_a_graph_cannot_be_made_the_run_goes_on_call_by_call()
     {
         var expected = Train("calls", graphs: false, 3);
-        foreach (var (name, table) in new[] { ("no graph", CountedDriver.WithoutGraphs(driver())), ("no capture", CountedDriver.WithoutCapturedLaunches(driver(), after: 40)) })
+        foreach (var (name, table) in new[] { ("no graph", CountedDriver.WithoutGraphs(NewDriver())), ("no capture", CountedDriver.WithoutCapturedLaunches(NewDriver(), after: 40)) })
         {
             var progress = new RecordingProgress();
             var actual = Train(name, graphs: true, 3, progress: progress, table: table);
@@ -149,12 +128,12 @@ public abstract class RecordedTrainingTests : IDisposable
     [Fact]
     public void A_step_gives_all_memory_back()
     {
-        foreach (var table in new[] { driver(), CountedDriver.WithoutCapturedLaunches(driver(), after: 40) })
+        foreach (var table in new[] { NewDriver(), CountedDriver.WithoutCapturedLaunches(NewDriver(), after: 40) })
         {
-            using var gpu = Open(table);
+            using var gpu = NewGpu(table);
             using (var unet = TinyModels.NewUNet(gpu))
             {
-                using var data = new LatentDataset(cache, 32, 1, heldOut: 0.3);
+                using var data = new LatentDataset(Cache, 32, 1, heldOut: 0.3);
                 using var step = new DiffusionStep(gpu, unet, new DiffusionObjective { Schedule = new NoiseSchedule(), Prediction = PredictionType.VPrediction }, data, batchSize: 3, microbatch: 2);
                 step.Record(_ => { });
                 var losses = gpu.Arena.Rent(DType.F32, 3);
@@ -176,7 +155,7 @@ public abstract class RecordedTrainingTests : IDisposable
         TinyPictures.Write(pictures.Path, 9);
         float[] Train(bool graphs)
         {
-            using var gpu = Open(driver());
+            using var gpu = NewGpu();
             using var model = new AutoencoderKL(TinyModels.Autoencoder, gpu, DType.F32, training: true);
             model.Parameters.Initialize(3);
             var data = new PictureDataset(PictureSource.Open(pictures.Path), new PictureLoader(8), 1, heldOut: 0.4);
