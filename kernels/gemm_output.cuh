@@ -151,11 +151,11 @@ template <typename Result, typename Rows = AllRows> struct Output
     __device__ __forceinline__ void emit(bool quads, const float* sums, int row, int column) const
     {
         constexpr int Side = 8; // threads side by side, four columns each
-        static_assert(Columns % (Side * 4) == 0 && Threads % Side == 0 && Height % Band == 0, "passes are of whole rows");
+        static_assert(Columns % (Side * 4) == 0 && Height * Side % Threads == 0 && Threads % Side == 0 && Height % Band == 0, "passes are of whole rows and fill them");
         word thread = threadIdx.x;
         if (__builtin_expect(quads, 1))
         {
-            constexpr int Passes = (Height * Side + Threads - 1) / Threads, InRow = Columns / (Side * 4), AtOnce = InRow * Passes <= 8 ? Passes : 1;
+            constexpr int Passes = Height * Side / Threads, InRow = Columns / (Side * 4), AtOnce = InRow * Passes <= 8 ? Passes : 1;
 #pragma unroll
             for (int first = 0; first < Passes; first += AtOnce)
             {
@@ -166,7 +166,7 @@ template <typename Result, typename Rows = AllRows> struct Output
                 {
                     word r = thread / Side + (first + pass) * (Threads / Side), c = thread % Side * 4;
                     int at = row + (int)(r / Band * Apart + r % Band);
-                    bool inside = (Height * Side % Threads == 0 || r < Height) && at < rows;
+                    bool inside = at < rows;
                     int to = inside ? result_row(at) : 0;
 #pragma unroll
                     for (int i = 0; i < InRow; i++)
