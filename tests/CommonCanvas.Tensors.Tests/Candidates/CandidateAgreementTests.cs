@@ -42,13 +42,13 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
                 Agree(type, inputs, run => run.Ops.LinearForward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
                     run.Optional(bias, "bias", outputs), run.Optional(residual, "residual", rows, outputs), run.Output("y", rows, outputs)));
                 if (bias != residual) continue;
-                Agree(type, Math.Max(rows, outputs), Backward);
-                Assigns(type, Backward);
+                Agree(type, Math.Max(rows, outputs), run => Backward(run, bias));
+                Assigns(type, run => Backward(run, bias));
             }
         OnlyLibraries();
 
-        void Backward(OpRun run) => run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
-            run.Input("dY", rows, outputs), run.Input("residual", rows, inputs), run.Output("dX", rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs));
+        void Backward(OpRun run, bool withResidual) => run.Ops.LinearBackward(run.Input("x", rows, inputs), run.Input("weight", outputs, inputs),
+            run.Input("dY", rows, outputs), run.Optional(withResidual, "residual", rows, inputs), run.Output("dX", rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs));
     }
 
     /// <summary>A residual may be the result's own memory.</summary>
