@@ -1,7 +1,6 @@
 using CommonCanvas.Cuda;
 using CommonCanvas.Emulator;
 using CommonCanvas.Tensors;
-using CommonCanvas.Trainer.Diagnosis;
 
 namespace CommonCanvas.Trainer.Devices;
 
@@ -58,9 +57,21 @@ public static class DeviceFactory
         }
         catch (LibraryMissingException e)
         {
-            if (GpuFindings.HasAllKernels()) return DeviceName.Cuda;
+            if (HasAllKernels()) return DeviceName.Cuda;
             note?.Invoke($"There is a GPU, but the processor computes. {e.Message}");
             return DeviceName.Cpu;
         }
+    }
+
+    /// <summary>Whether all kernels for the first GPU are compiled ahead of time.</summary>
+    public static bool HasAllKernels()
+    {
+        try
+        {
+            if (AheadOfTimeKernels.Find() is not { } kernels) return false;
+            using var device = new CudaDevice(new CudaApi(InstalledDriver.Load().Driver), 0);
+            return kernels.IsComplete(device.ComputeCapability);
+        }
+        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException) { return false; }
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CommonCanvas.Cuda;
 using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Devices;
 
 namespace CommonCanvas.Trainer.Diagnosis;
 
@@ -81,7 +82,7 @@ public static class GpuFindings
         }
         catch (LibraryMissingException e)
         {
-            string cost = HasAllKernels() ? "no --device emulator; --device cuda has its kernels compiled ahead of time" : "no GPU kernels, neither --device cuda nor --device emulator";
+            string cost = DeviceFactory.HasAllKernels() ? "no --device emulator; --device cuda has its kernels compiled ahead of time" : "no GPU kernels, neither --device cuda nor --device emulator";
             return new("NVRTC", "not found", $"{cost}. {e.Message}");
         }
     }
@@ -91,18 +92,6 @@ public static class GpuFindings
         if (AheadOfTimeKernels.Find() is not { } kernels) return "none: they are compiled when first used; where nvcc is, cmake -B build/native && cmake --build build/native makes them";
         int fresh = KernelSources.Files.Sum(file => KernelSources.Storages.Count(storage => kernels.IsFresh(file, storage)));
         return $"{fresh} of {KernelSources.Files.Count * KernelSources.Storages.Count} are of the program's sources, {kernels.Folder}";
-    }
-
-    /// <summary>Whether all kernels for the first GPU are compiled ahead of time.</summary>
-    public static bool HasAllKernels()
-    {
-        try
-        {
-            if (AheadOfTimeKernels.Find() is not { } kernels) return false;
-            using var device = new CudaDevice(new CudaApi(InstalledDriver.Load().Driver), 0);
-            return kernels.IsComplete(device.ComputeCapability);
-        }
-        catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException) { return false; }
     }
 
     static string KernelCacheText()
