@@ -19,8 +19,8 @@ public interface IRecording : IDisposable
 /// Arguments come as inputs, attributes, outputs. Outputs are rented by the caller. Activations and weights share one
 /// type (F32, F16 or BF16), sums are fp32 at least; statistics, per-sample coefficients, losses and the gradients of
 /// parameters are F32 whatever the activations are. Gradients of activations are assigned (=), gradients of parameters
-/// are assigned or added to (+=), as their <see cref="GradientTarget"/> says: the formulas have +=. Optional tensors may be <see cref="Tensor.None"/>: an optional input is left out of the formula,
-/// an optional output is not computed. Element-wise operations may write over an input of the same type.
+/// are assigned or added to (+=), as their <see cref="GradientTarget"/> says: the formulas have +=. Optional tensors may be
+/// <see cref="Tensor.None"/>: an optional input is left out of the formula, an optional output is not computed. Element-wise operations may write over an input of the same type.
 /// Images are NHWC, weights of convolutions [O, kernel, kernel, I], of linear layers [O, I].
 /// Results are deterministic: the same bits for the same arguments, whatever the number of threads.
 /// </summary>

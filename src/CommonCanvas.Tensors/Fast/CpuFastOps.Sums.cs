@@ -17,7 +17,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         public nint Samples, Rows, Columns, Pieces;
     }
 
-    /// <summary>perSample[s, c] = and total[c] += the sum over r of x[s, r, c]; either may be absent.</summary>
+    /// <summary>perSample[s, c] = and total[c] = or += the sum over r of x[s, r, c]; either may be absent.</summary>
     void ColumnSums(Tensor x, nint samples, nint rows, nint columns, float* perSample, GradientTarget total)
     {
         var job = new ColumnSumsJob { X = (void*)x.Data, Type = x.Type, Samples = samples, Rows = rows, Columns = columns, PerSample = perSample, Total = (float*)total.Tensor.Data, Accumulate = total.Accumulate, Pieces = (rows + SumRows - 1) / SumRows };
