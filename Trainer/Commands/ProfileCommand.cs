@@ -80,8 +80,10 @@ public sealed class ProfileCommand
         double median = times[times.Count / 2];
         if (timed is not null)
         {
-            OperationTable.Print(runner.Console, timed, times.Count, Peaks.Measure(threads));
-            if (device is CudaOps gpuDevice) CandidateTable.Print(runner.Console, gpuDevice.ProductMeasurements);
+            bool emulated = parsed.GetValue(runner.Common.Device) == DeviceName.Emulator; // the processor does its work
+            ProductMeasurement[] products = device is CudaOps gpuDevice ? [.. gpuDevice.ProductMeasurements] : [];
+            OperationTable.Print(runner.Console, timed, times.Count, device is CudaOps && !emulated ? Peaks.Measure(device, type) : Peaks.Measure(threads));
+            CandidateTable.Print(runner.Console, products);
         }
         var line = new JsonObject
         {

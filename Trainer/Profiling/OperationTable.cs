@@ -24,7 +24,7 @@ public static class OperationTable
                 Text(row.GigaflopsPerSecond, "F1"), Text(100 * row.GigaflopsPerSecond / peaks.Gigaflops, "F0"), Text(row.GigabytesPerSecond, "F1"), Text(100 * row.GigabytesPerSecond / peaks.Gigabytes, "F0"));
         console.Ansi.Write(table);
         console.Line(string.Create(CultureInfo.InvariantCulture,
-            $"All operations: {1000 * total / steps:F1} ms a step. Measured peaks: {peaks.Gigaflops:F0} GFLOP/s fp32, {peaks.Gigabytes:F1} GB/s. Figures are per step; bytes are the least that must be moved."));
+            $"All operations: {1000 * total / steps:F1} ms a step. Measured peaks: {peaks.Gigaflops:F0} GFLOP/s {peaks.Arithmetic}, {peaks.Gigabytes:F1} GB/s. Figures are per step; bytes are the least that must be moved."));
     }
 
     static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);

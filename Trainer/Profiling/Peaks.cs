@@ -1,15 +1,53 @@
 using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Trainer.Profiling;
 
-/// <summary>What this machine's processors and memory reach, measured.</summary>
-/// <param name="Gigaflops">1e9 fp32 operations a second, multiply-adds on registers.</param>
+/// <summary>What a device reaches, measured.</summary>
+/// <param name="Gigaflops">1e9 operations a second.</param>
 /// <param name="Gigabytes">1e9 bytes a second, read from memory and written to it.</param>
-public sealed record Peaks(double Gigaflops, double Gigabytes)
+/// <param name="Arithmetic">What the operations are of, in words.</param>
+public sealed record Peaks(double Gigaflops, double Gigabytes, string Arithmetic = "fp32")
 {
-    /// <summary>Measures both with <paramref name="threads"/> threads, about a quarter of a second each; the best of several tries.</summary>
+    /// <summary>
+    /// Measures a GPU: a large square product of a type, by whatever the device computes products with, and a sum of tensors
+    /// that no cache holds. The best of several tries of a few launches each.
+    /// </summary>
+    /// <param name="device">The GPU; nothing else may use it meanwhile.</param>
+    /// <param name="type">Element type of the product.</param>
+    public static Peaks Measure(IOps device, DType type)
+    {
+        const int Side = 4096, Elements = 1 << 26;
+        var (x, weight, y) = (device.Arena.Rent(type, Side, Side), device.Arena.Rent(type, Side, Side), device.Arena.Rent(type, Side, Side));
+        var (a, b, sum) = (device.Arena.Rent(DType.F32, Elements), device.Arena.Rent(DType.F32, Elements), device.Arena.Rent(DType.F32, Elements));
+        foreach (var tensor in (ReadOnlySpan<Tensor>)[x, weight, a, b]) device.Fill(1, tensor);
+        double product = Fastest(device, () => device.LinearForward(x, weight, default, default, y)), add = Fastest(device, () => device.Add(a, b, sum));
+        foreach (var tensor in (ReadOnlySpan<Tensor>)[x, weight, y, a, b, sum]) device.Arena.Release(tensor);
+        return new(2e-9 * Side * Side * Side / product, 1e-9 * 3 * a.Bytes / add, $"{type.ToString().ToLowerInvariant()} in a product of {Side} x {Side} matrices");
+    }
+
+    static double Fastest(IOps device, Action queue)
+    {
+        const int Tries = 5, Launches = 4;
+        double best = double.PositiveInfinity;
+        queue();
+        device.Synchronize();
+        for (int attempt = 0; attempt < Tries; attempt++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int launch = 0; launch < Launches; launch++) queue();
+            device.Synchronize();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds / Launches);
+        }
+        return best;
+    }
+
+    /// <summary>
+    /// Measures this machine's processors, by fp32 multiply-adds on registers, and its memory, with <paramref name="threads"/>
+    /// threads, about a quarter of a second each; the best of several tries.
+    /// </summary>
     public static Peaks Measure(int threads)
     {
         double flops = 0, bytes = 0;
