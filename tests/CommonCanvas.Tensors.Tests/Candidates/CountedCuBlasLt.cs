@@ -19,11 +19,14 @@ static unsafe class CountedCuBlasLt
     /// <summary>What results are multiplied by.</summary>
     public static float Factor { get; set; }
 
+    /// <summary>What they are multiplied by besides where the result overwrites what is added.</summary>
+    public static float FactorInPlace { get; set; }
+
     /// <summary>Whether products are refused.</summary>
     public static bool Refuses { get; set; }
 
     /// <summary>A right library that is faster than any kernel.</summary>
-    public static void Reset() => (Products, Milliseconds, Factor, Refuses) = (0, 0, 1, false);
+    public static void Reset() => (Products, Milliseconds, Factor, FactorInPlace, Refuses) = (0, 0, 1, 1, false);
 
     /// <summary>The library's calls.</summary>
     public static CuBlasLtTable Table
@@ -43,7 +46,7 @@ static unsafe class CountedCuBlasLt
         Products++;
         if (Refuses) return CuBlasStatus.NotSupported;
         LaunchClock.Now += Milliseconds;
-        float scaled = *(float*)alpha * Factor;
+        float scaled = *(float*)alpha * Factor * (c == d && *(float*)beta != 0 ? FactorInPlace : 1);
         return inner.cublasLtMatmul(handle, description, &scaled, a, layoutA, b, layoutB, beta, c, layoutC, d, layoutD, algorithm, workspace, workspaceBytes, stream);
     }
 }

@@ -33,6 +33,8 @@ enum ProductAddends
     Residual = 4,
     /// <summary>The gradient of a weight that the result holds already.</summary>
     Gradient = 8,
+    /// <summary>The residual is the result's own memory.</summary>
+    InPlace = 16,
 }
 
 /// <summary>All that decides how fast a product can be computed and by what: what candidates are tried for, once.</summary>
@@ -92,14 +94,15 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
 /// <param name="DY">The gradient of the result.</param>
 /// <param name="Bias">[outputs]; optional.</param>
 /// <param name="PerSample">[samples, outputs]; optional.</param>
-/// <param name="Residual">Like y; optional, may be y.</param>
+/// <param name="Residual">Like the result; optional, may be its memory.</param>
 /// <param name="Result">y, dX or dWeight.</param>
 /// <param name="Accumulate">Whether the result is a dWeight that is added to.</param>
 readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tensor Bias, Tensor PerSample, Tensor Residual, Tensor Result, bool Accumulate = false)
 {
     /// <summary>What is added.</summary>
     public ProductAddends Addends => (Bias.IsNone ? 0 : ProductAddends.Bias) | (PerSample.IsNone ? 0 : ProductAddends.PerSample)
-        | (Residual.IsNone ? 0 : ProductAddends.Residual) | (Accumulate ? ProductAddends.Gradient : 0);
+        | (Residual.IsNone ? 0 : ProductAddends.Residual) | (Accumulate ? ProductAddends.Gradient : 0)
+        | (!Residual.IsNone && Residual.Data == Result.Data ? ProductAddends.InPlace : 0);
 
     /// <summary>What all addresses are multiples of: 16 at most.</summary>
     public int Alignment

@@ -37,14 +37,15 @@ sealed unsafe class ProductTrial : IDisposable
                     Shape(problem.Samples, problem.OutHeight, problem.OutWidth, problem.Outputs))
                 : (Shape(problem.Samples, problem.Inputs), Shape(problem.Outputs, problem.Inputs), Shape(problem.Samples, problem.Outputs));
             var result = forward ? y : weights ? Retype(w, DType.F32) : x;
+            var (held, residual) = (Allocate(result), forward ? y : x);
             operands = new ProductOperands(
                 forward || weights ? Filled(x, fine) : default,
                 weights ? default : Filled(w, 0),
                 forward ? default : Filled(y, weights ? 0 : fine),
                 Has(ProductAddends.Bias) ? Filled(Shape(problem.Outputs), fine) : default,
                 Has(ProductAddends.PerSample) ? Filled(Shape(problem.Samples, problem.Outputs), fine) : default,
-                Has(ProductAddends.Residual) ? Filled(forward ? y : x, fine) : default,
-                Allocate(result),
+                Has(ProductAddends.InPlace) ? held : Has(ProductAddends.Residual) ? Filled(residual, fine) : default,
+                held,
                 Has(ProductAddends.Gradient));
             expected = Allocate(result);
         }
@@ -58,7 +59,7 @@ sealed unsafe class ProductTrial : IDisposable
     /// <summary>Runs the program's own kernels once: the result that candidates are compared with.</summary>
     public void Expect(Action<ProductOperands> own)
     {
-        var to = operands with { Result = expected };
+        var to = operands with { Result = expected, Residual = Has(ProductAddends.InPlace) ? expected : operands.Residual };
         Prepare(to.Result);
         own(to);
     }
@@ -116,7 +117,7 @@ sealed unsafe class ProductTrial : IDisposable
     // what is added to has values; elsewhere not-a-number stands wherever nothing is written
     void Prepare(Tensor result)
     {
-        if (Has(ProductAddends.Gradient)) pattern.Fill(result, ProductPattern.Bits(problem.Type));
+        if (Has(ProductAddends.Gradient) || Has(ProductAddends.InPlace)) pattern.Fill(result, ProductPattern.Bits(problem.Type));
         else stream.Fill8(result.Data, 0xFF, result.Bytes);
     }
 
