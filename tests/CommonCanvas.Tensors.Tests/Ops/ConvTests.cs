@@ -47,6 +47,27 @@ public abstract class ConvTests(TestDevice device) : OpTests(device)
         Gradient(run => Forward(run, shape, 7), run => Backward(run, shape, 15));
     }
 
+    /// <summary>What is not a number in an image reaches the results whose windows hold it, and is multiplied for no other, not even by zero.</summary>
+    [Theory, InlineData(8), InlineData(5)]
+    public void A_pixel_that_is_not_a_number_stays_within_its_windows(int inputs)
+    {
+        const int Side = 8, Outputs = 16, Row = 4, Column = 3;
+        foreach (var type in Types)
+        {
+            using var run = new OpRun(Device, type);
+            float[] image = run.Normal("x", Side * Side * inputs);
+            image.AsSpan((Row * Side + Column) * inputs, inputs).Fill(float.NaN);
+            run.Ops.ConvForward(run.Values("x", type, image, 1, Side, Side, inputs), run.Input("weight", Outputs, 3, 3, inputs), default, default, default,
+                ConvGeometry.Same3, run.Output("y", 1, Side, Side, Outputs));
+            float[] y = run.Read("y");
+            for (int i = 0; i < y.Length; i++)
+            {
+                int row = i / Outputs / Side, column = i / Outputs % Side;
+                Assert.Equal(Math.Abs(row - Row) <= 1 && Math.Abs(column - Column) <= 1, float.IsNaN(y[i]));
+            }
+        }
+    }
+
     /// <summary>A kernel with a single one copies the image shifted by its place, with zeros from outside.</summary>
     [Fact]
     public void A_single_one_in_the_kernel_shifts_the_image()

@@ -61,6 +61,26 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
         }
     }
 
+    /// <summary>
+    /// With stride 2 the pixels of every other row use the middle taps alone, the others the outer ones: neither multiplies what is
+    /// the others', not even by zero.
+    /// </summary>
+    [Theory, InlineData(8), InlineData(5)]
+    public void A_tap_that_is_not_a_number_stays_with_the_pixels_that_use_it(int outputs)
+    {
+        const int Side = 8, Inputs = 16;
+        foreach (var type in Types)
+        {
+            using var run = new OpRun(Device, type);
+            float[] weight = run.Normal("weight", outputs * 9 * Inputs);
+            for (int output = 0; output < outputs; output++) weight.AsSpan((output * 3 + 1) * 3 * Inputs, 3 * Inputs).Fill(float.NaN);
+            run.Ops.ConvBackward(run.Input("x", 1, Side, Side, Inputs), run.Values("weight", type, weight, outputs, 3, 3, Inputs), run.Input("dY", 1, Side / 2, Side / 2, outputs),
+                ConvGeometry.Down3, run.Output("dX", 1, Side, Side, Inputs), default, default, default);
+            float[] dX = run.Read("dX");
+            for (int i = 0; i < dX.Length; i++) Assert.Equal(i / Inputs / Side % 2 == 0, float.IsNaN(dX[i]));
+        }
+    }
+
     /// <summary>fp32 has one tile; its shares are the same kernels' as of 16-bit storage.</summary>
     [Fact]
     public void Shares_of_fp32_agree() => With(0, 3, () => Agree(DType.F32, Inputs, run => run.Ops.LinearForward(run.Input("x", Rows, Inputs),
