@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs what only a GPU can show: every operation in fp32, fp16 and bf16 against the processor's definition, the models and
 # training steps against PyTorch's, ten steps in fp32 and fp16 against the processor's, recorded steps against those launched
-# call by call, bit for bit, the kernels' machine code for this GPU, the quickstart, and measured times. Takes at most 8 minutes
+# call by call, bit for bit, NCCL, the kernels' machine code for this GPU, the quickstart, and measured times. Takes at most 8 minutes
 # after the build. Without a GPU it says so and succeeds. --dry-run builds, shows what would be run and counts the tests, with or without a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -55,6 +55,7 @@ trap 'rm -rf "$work"' EXIT
 trainer "the quickstart" quickstart --device cuda --out "$work/quickstart"
 tests "operations in fp32, fp16 and bf16" CommonCanvas.Tensors.Tests --filter-trait Device=cuda
 tests "ten steps against the processor's, recorded steps bit for bit" CommonCanvas.Training.Tests --filter-trait Device=cuda
+tests "sums between the GPUs that there are, by NCCL" CommonCanvas.Cuda.Tests --filter-class "*InstalledNcclTests"
 tests "models against PyTorch's" CommonCanvas.Models.Tests --filter-trait Device=cuda
 for precision in fp32 fp16 bf16; do profile "a training step in $precision, as a graph" "$precision" --json; done
 profile "a training step in fp16, kernel by kernel" fp16 --json --graphs off
