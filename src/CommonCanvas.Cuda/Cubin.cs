@@ -13,14 +13,16 @@ public sealed record KernelImage(int Registers, int SharedBytes, int Instruction
 
 /// <summary>
 /// Reads the ELF image that NVRTC makes for a real architecture (sm_70 and newer): a section <c>.text.NAME</c> for each
-/// kernel, of instructions of 16 bytes whose lowest 12 bits are the opcode, with the number of registers in the upper byte of
-/// the section's info; a section <c>.nv.shared.NAME</c> where it has static shared memory.
+/// kernel, of instructions of 16 bytes whose lowest 12 bits are the opcode, with the number of the kernel's symbol in the lower
+/// bytes of the section's info; the registers of each symbol in <c>.nv.info</c>; a section <c>.nv.shared.NAME</c> where it has
+/// static shared memory.
 /// </summary>
 public static class Cubin
 {
     const int HeaderBytes = 64, SectionBytes = 64, InstructionBytes = 16, OpcodeMask = 0xfff;
     const int Nop = 0x918;
-    const string TextPrefix = ".text.", SharedPrefix = ".nv.shared.";
+    const string TextPrefix = ".text.", SharedPrefix = ".nv.shared.", InfoSection = ".nv.info";
+    const uint SymbolMask = 0xffffff;
 
     static readonly HashSet<int> Matrix = [0x236, 0x23c];     // HMMA of sm_70; of sm_75 and newer
     static readonly HashSet<int> Local = [0x983, 0x387, 0x987]; // LDL, STL with a register or an immediate
@@ -32,6 +34,7 @@ public static class Cubin
     public static IReadOnlyDictionary<string, KernelImage> Read(byte[] image)
     {
         var sections = Sections(image);
+        var registers = Registers(image, sections.FirstOrDefault(section => section.Name == InfoSection));
         var kernels = new Dictionary<string, KernelImage>(StringComparer.Ordinal);
         foreach (var text in sections)
         {
@@ -47,9 +50,27 @@ public static class Cubin
                 if (Matrix.Contains(opcode)) matrix++;
                 if (Local.Contains(opcode)) local++;
             }
-            kernels.Add(name, new KernelImage((int)(text.Info >> 24), (int)shared, instructions, matrix, local));
+            if (!registers.TryGetValue(text.Info & SymbolMask, out int count)) throw new InvalidDataException($"the image does not say how many registers {name} takes");
+            kernels.Add(name, new KernelImage(count, (int)shared, instructions, matrix, local));
         }
         return kernels;
+    }
+
+    // Attributes: a form, a code and 16 bits, which are the size of what follows in one of the forms.
+    static Dictionary<uint, int> Registers(byte[] image, Section info)
+    {
+        const int Head = 4, SizedForm = 4, RegisterCount = 0x2f;
+        var found = new Dictionary<uint, int>();
+        var rest = image.AsSpan((int)info.Offset, (int)info.Bytes);
+        while (rest.Length >= Head)
+        {
+            int size = rest[0] == SizedForm ? BinaryPrimitives.ReadUInt16LittleEndian(rest[2..]) : 0;
+            if (size > rest.Length - Head) throw new InvalidDataException("an attribute of the image lies outside its section");
+            if (rest[1] == RegisterCount && size == 2 * sizeof(uint))
+                found[BinaryPrimitives.ReadUInt32LittleEndian(rest[Head..])] = (int)BinaryPrimitives.ReadUInt32LittleEndian(rest[(Head + sizeof(uint))..]);
+            rest = rest[(Head + size)..];
+        }
+        return found;
     }
 
     static List<Section> Sections(byte[] image)
