@@ -12,6 +12,9 @@ public class KernelBudgetTests
     // In the section of static shared memory for sm_90: transpose.cu in F16 has 3136 bytes there, of which ptxas counts 2112.
     const int ReservedBytes = 1024;
 
+    // From it on a head's number of registers is no ceiling, but nothing may be spilled there either.
+    const int UnboundedArchitecture = 100;
+
     static readonly int[] Architectures =
         [.. (Environment.GetEnvironmentVariable("COMMONCANVAS_ALL_ARCHITECTURES") == "1" ? (int[])[70, 75, 80, 86, 89, 90, 100, 120] : [80]).Concat(Installed()).Distinct()];
 
@@ -42,7 +45,7 @@ public class KernelBudgetTests
                 broken.Add($"{name} has no NEEDS line");
                 continue;
             }
-            if (image.Registers > needs.Registers) broken.Add($"{name} takes {image.Registers} registers, NEEDS says {needs.Registers}");
+            if (architecture < UnboundedArchitecture && image.Registers > needs.Registers) broken.Add($"{name} takes {image.Registers} registers, NEEDS says {needs.Registers}");
             int shared = architecture >= 90 && image.SharedBytes > 0 ? image.SharedBytes - ReservedBytes : image.SharedBytes;
             if (shared > needs.SharedBytes) broken.Add($"{name} takes {shared} bytes of static shared memory, NEEDS says {needs.SharedBytes}");
             if (image.LocalAccesses > 0) broken.Add($"{name} accesses local memory in {image.LocalAccesses} instructions");

@@ -11,6 +11,7 @@ public abstract class DiffusionTests(TestDevice device) : OpTests(device)
     [InlineData(3, 16)]
     [InlineData(3, 33)]
     [InlineData(1, 320)]
+    [InlineData(3, 800)] // more than a small device's threads take at once
     public void Timestep_embedding_agrees(int batch, int channels)
     {
         foreach (var type in Types)
@@ -106,11 +107,24 @@ public abstract class DiffusionTests(TestDevice device) : OpTests(device)
         Assert.Equal([5.5f, 0, 8, 0], run.Read("dMoments"));
     }
 
+    /// <summary>As of PyTorch's clamp: both ends belong to the range that has a slope.</summary>
+    [Fact]
+    public void A_log_variance_at_the_ends_of_the_clamp_has_its_gradient()
+    {
+        using var run = new OpRun(Device, DType.F32);
+        run.Ops.PosteriorBackward(run.Values("moments", DType.F32, [1, -30, 2, 20], 1, 1, 2, 2), run.Values("noise", DType.F32, [3, 0], 1, 1, 2, 1),
+            run.Values("dLatent", DType.F32, [5, 7], 1, 1, 2, 1), 0.5f, run.Output("dMoments", 1, 1, 2, 2));
+        float[] dMoments = run.Read("dMoments");
+        Assert.Equal((15 * Math.Exp(-15) + 0.5 * (Math.Exp(-30) - 1)) / 2, dMoments[1], tolerance: 1e-6);
+        Assert.Equal(0.5 * (Math.Exp(20) - 1) / 2, dMoments[3], tolerance: 1e-6 * Math.Exp(20));
+    }
+
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 35)]
     [InlineData(2, 4096)]
     [InlineData(257, 6)]
+    [InlineData(1, 20007)] // more than a small device's threads take at once
     public void Random_numbers_agree(int batch, int size)
     {
         RandomKey[] keys = [.. Enumerable.Range(0, batch).Select(b => new RandomKey(17, RandomPurpose.Noise, (ulong)b * 1000003, 5))];
@@ -134,6 +148,20 @@ public abstract class DiffusionTests(TestDevice device) : OpTests(device)
         var expected = new float[7];
         Philox.Normal(Key(3), expected);
         Assert.Equal(expected, run.Read("one"));
+    }
+
+    /// <summary>Numbers are drawn four at a time, of which the last may be too many.</summary>
+    [Fact]
+    public void What_lies_behind_a_sample_is_left_alone()
+    {
+        foreach (var type in Types)
+        {
+            using var run = new OpRun(Device, type);
+            var y = run.Updated("y", type, new float[2 * 7], 2, 7);
+            run.Ops.RandomNormal([new RandomKey(17, RandomPurpose.Noise, 1, 5)], y.Slice(0, 1));
+            run.Ops.RandomUniform([new RandomKey(17, RandomPurpose.Noise, 1, 5)], y.Slice(0, 1));
+            Assert.Equal(new float[7], run.Read("y")[7..]);
+        }
     }
 
     const float LossScale = 3.5f, KlScale = 0.25f;

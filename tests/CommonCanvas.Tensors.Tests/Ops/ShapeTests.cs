@@ -97,6 +97,20 @@ public abstract class ShapeTests(TestDevice device) : OpTests(device)
         Assert.Equal([5f, 6, 1, 2, 5, 6], run.Read("y"));
     }
 
+    /// <summary>More ids than a block has threads, and one whose first two places are behind as many.</summary>
+    [Fact]
+    public void The_gradient_of_an_id_that_comes_late_is_added_once()
+    {
+        const int Count = 600, First = 300, Second = 590;
+        using var run = new OpRun(Device, DType.F32);
+        var ids = Device.Arena.Rent(DType.I32, 1, Count);
+        Device.Upload<int>([.. Enumerable.Range(0, Count).Select(r => r is First or Second ? 1 : 0)], ids);
+        run.Ops.EmbeddingBackward(ids, run.Values("dY", DType.F32, [.. Enumerable.Range(0, Count).Select(r => (float)r)], 1, Count, 1),
+            run.Updated("dTable", DType.F32, [0, 0], 2, 1), default);
+        Device.Arena.Release(ids);
+        Assert.Equal([Count * (Count - 1) / 2 - First - Second, First + Second], run.Read("dTable"));
+    }
+
     [Theory]
     [InlineData(-1)]
     [InlineData(3)]
@@ -140,6 +154,22 @@ public abstract class ShapeTests(TestDevice device) : OpTests(device)
                     Assert.Equal(run.Initial("x").Select(v => Rounding.Round(v, to)), run.Read("y"));
                     run.Ops.Fill(0.1f, run.Output("z", to, 3, 5));
                     Assert.All(run.Read("z"), v => Assert.Equal(Rounding.Round(0.1f, to), v));
+                });
+    }
+
+    /// <summary>More than a small device's threads take at once, together and, where addresses do not fit that, one by one.</summary>
+    [Fact]
+    public void Cast_of_many_and_of_misaligned_numbers_agrees()
+    {
+        const int Count = 20007;
+        foreach (var from in Types)
+            foreach (var to in Types)
+                Agree(from, 1, run =>
+                {
+                    float[] values = run.Normal("x", Count), zeros = new float[Count];
+                    Tensor x = run.Values("x", from, values, Count), misaligned = run.Updated("misaligned", to, zeros, Count);
+                    run.Ops.Cast(x, run.Output("y", to, Count));
+                    run.Ops.Cast(x.Slice(1, Count - 1), misaligned.Slice(1, Count - 1));
                 });
     }
 
