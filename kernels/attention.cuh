@@ -1,5 +1,5 @@
-// What the attention kernels share. A head's rows lie `stride` elements apart in [batch, tokens, heads * size]; block (tile,
-// head, sample) works on one of them.
+// What the attention kernels share. A head's rows lie `pitch` elements apart in columns of [batch, tokens, pitch]; block (tile,
+// head, sample) works on one of them. Pointers are to the first of the columns.
 #pragma once
 #include "types.cuh"
 
@@ -15,13 +15,14 @@ __device__ __forceinline__ float exp2_approx(float x)
     return y;
 }
 
-// Elements from one token to the next. A sample has fewer than 2^31, so positions within it are ints.
-__device__ __forceinline__ int token_stride(int size) { return (int)gridDim.y * size; }
+// The pitch of y and dY, which have no columns but the heads'. A sample has fewer than 2^31 elements, so positions within it are
+// ints.
+__device__ __forceinline__ int heads_pitch(int size) { return (int)gridDim.y * size; }
 
 // Where this block's head starts in a tensor of `tokens` tokens.
-__device__ __forceinline__ wide head_start(int tokens, int size)
+__device__ __forceinline__ wide head_start(int tokens, int size, int pitch)
 {
-    return (wide)blockIdx.z * tokens * token_stride(size) + blockIdx.y * size;
+    return (wide)blockIdx.z * tokens * pitch + blockIdx.y * size;
 }
 
 // Where this block's head starts in [batch, heads, tokens].

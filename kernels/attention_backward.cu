@@ -1,7 +1,8 @@
 // WHAT:    gradients of attention from p = exp(q k^T scale - logSumExp) and dS = p (dY v^T - delta):
 //          dV = p^T dY, dK = scale dS^T q, dQ = scale dS k; delta as attention_delta.cu makes it
 // SHAPES:  q, dY, dQ [batch, queries, heads * size], k, v, dK, dV [batch, keys, heads * size], logSumExp, delta F32 [batch, heads, queries];
-//          each of dQ, dK, dV may be null. AttentionBackwardN takes a size up to N, padded with zeros in shared memory
+//          each of dQ, dK, dV may be null. q, k and v are columns of tensors of qPitch and kvPitch columns, dQ, dK and dV of dQPitch and
+//          dKVPitch; dYPitch = heads * size. AttentionBackwardN takes a size up to N, padded with zeros in shared memory
 // LAUNCH:  128 threads, grid (keyBlocks + queryBlocks, heads, batch): blocks below keyBlocks (0 or ceil(keys / 64)) make dK and dV of 64 keys,
 //          those above (0 or ceil(queries / 64)) dQ of 64 queries. `aligned` as in attention_forward.cu
 // TRAFFIC: q, k, v, dY read once from device memory: all blocks of a head follow each other and read the rest from the L2 cache; dQ, dK, dV
@@ -10,7 +11,7 @@
 // NEEDS:   AttentionBackward48: 128 threads, 168 registers, 37888 bytes of shared memory, sm_75, mma
 // NEEDS:   AttentionBackward64: 128 threads, 200 registers, 50176 bytes of shared memory, sm_75, mma
 // NEEDS:   AttentionBackward80: 128 threads, 208 registers, 41472 bytes of shared memory, sm_75, mma
-// NEEDS:   AttentionBackward96: 128 threads, 232 registers, 49664 bytes of shared memory, sm_75, mma
+// NEEDS:   AttentionBackward96: 128 threads, 240 registers, 49664 bytes of shared memory, sm_75, mma
 // NEEDS:   AttentionBackward128: 128 threads, 255 registers, 49408 bytes of shared memory, sm_75, mma
 // NEEDS:   AttentionBackward160: 128 threads, 255 registers, 61696 bytes of shared memory, sm_75, mma
 // WRITES:  =
@@ -64,7 +65,8 @@ template <int Size> struct OwnRows
 // other_grad those of dY and v, in the order that OwnKeys says.
 template <int Size, bool OwnKeys>
 __device__ __forceinline__ void attention_backward(const storage* own, const storage* own_grad, const storage* other, const storage* other_grad,
-    storage* d_own, storage* d_own_grad, const float* log_sum_exp, const float* delta, int block, int queries, int keys, int size, float scale, int causal, int aligned)
+    storage* d_own, storage* d_own_grad, const float* log_sum_exp, const float* delta, int block, int queries, int keys, int size,
+    int own_pitch, int own_grad_pitch, int other_pitch, int other_grad_pitch, int result_pitch, float scale, int causal, int aligned)
 {
     using Shape = BackwardShape<Size>;
     constexpr int NTiles = Shape::Step / 8;
@@ -72,10 +74,10 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
     int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * 16, first = block * Shape::Own, first_row = first + warp_row, row = first_row + lane / 4;
     word own_tile = shared_address(shared), own_grad_tile = own_tile + Shape::OwnBytes; // [Own, Size] each
     word stages = own_grad_tile + Shape::OwnBytes;                                      // two of other, other_grad [Others, Size], logSumExp, delta [Others]
-    own += head_start(owned, size);
-    own_grad += head_start(owned, size);
-    other += head_start(others, size);
-    other_grad += head_start(others, size);
+    own += head_start(owned, size, own_pitch);
+    own_grad += head_start(owned, size, own_grad_pitch);
+    other += head_start(others, size, other_pitch);
+    other_grad += head_start(others, size, other_grad_pitch);
     log_sum_exp += row_start(queries);
     delta += row_start(queries);
     // others that any of the block's rows meets
@@ -84,8 +86,8 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
 
     auto load_stage = [&](word stage, int from)
     {
-        load_tile<Shape::Others, Size>(stage, other, from, others, size, aligned);
-        load_tile<Shape::Others, Size>(stage + Shape::TileBytes, other_grad, from, others, size, aligned);
+        load_tile<Shape::Others, Size>(stage, other, from, others, other_pitch, size, aligned);
+        load_tile<Shape::Others, Size>(stage + Shape::TileBytes, other_grad, from, others, other_grad_pitch, size, aligned);
         if (OwnKeys && threadIdx.x < 2 * Shape::Others)
         {
             bool second = threadIdx.x >= Shape::Others;
@@ -94,8 +96,8 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
         }
         copy_commit();
     };
-    load_tile<Shape::Own, Size>(own_tile, own, first, owned, size, aligned);
-    load_tile<Shape::Own, Size>(own_grad_tile, own_grad, first, owned, size, aligned);
+    load_tile<Shape::Own, Size>(own_tile, own, first, owned, own_pitch, size, aligned);
+    load_tile<Shape::Own, Size>(own_grad_tile, own_grad, first, owned, own_grad_pitch, size, aligned);
     load_stage(stages, begin);
 
     float factor = scale * Log2E;
@@ -162,9 +164,9 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
         }
     }
     const float by_scale[1][2] = {{scale, scale}}, by_one[1][2] = {{1, 1}};
-    if (d_own) store_rows<1, Size>(own_tile, warp_row, sums, by_scale, d_own + head_start(owned, size), first, owned, size, aligned);
+    if (d_own) store_rows<1, Size>(own_tile, warp_row, sums, by_scale, d_own + head_start(owned, size, result_pitch), first, owned, result_pitch, size, aligned);
     if constexpr (OwnKeys)
-        if (d_own_grad) store_rows<1, Size>(own_grad_tile, warp_row, grad_sums, by_one, d_own_grad + head_start(owned, size), first, owned, size, aligned);
+        if (d_own_grad) store_rows<1, Size>(own_grad_tile, warp_row, grad_sums, by_one, d_own_grad + head_start(owned, size, result_pitch), first, owned, result_pitch, size, aligned);
 }
 
 // Blocks on a multiprocessor: before sm_80 it has shared memory for one.
@@ -172,9 +174,9 @@ template <int Blocks> constexpr int Resident = HasAsyncCopy ? Blocks : 1;
 
 // Each kernel is written out in lines of its own, for the reason given in attention_forward.cu.
 #define PARAMETERS const storage *q, const storage *k, const storage *v, const storage *dY, const float *logSumExp, const float *delta, storage *dQ, storage *dK, storage *dV, \
-    int queries, int keys, int size, float scale, int causal, int aligned, int keyBlocks
-#define KEYS k, v, q, dY, dK, dV, logSumExp, delta, blockIdx.x, queries, keys, size, scale, causal, aligned
-#define QUERIES q, dY, k, v, dQ, nullptr, logSumExp, delta, blockIdx.x - keyBlocks, queries, keys, size, scale, causal, aligned
+    int queries, int keys, int size, int qPitch, int kvPitch, int dYPitch, int dQPitch, int dKVPitch, float scale, int causal, int aligned, int keyBlocks
+#define KEYS k, v, q, dY, dK, dV, logSumExp, delta, blockIdx.x, queries, keys, size, kvPitch, kvPitch, qPitch, dYPitch, dKVPitch, scale, causal, aligned
+#define QUERIES q, dY, k, v, dQ, nullptr, logSumExp, delta, blockIdx.x - keyBlocks, queries, keys, size, qPitch, dYPitch, kvPitch, kvPitch, dQPitch, scale, causal, aligned
 
 extern "C" __global__ void __launch_bounds__(AttentionThreads, Resident<3>) AttentionBackward32(PARAMETERS)
 {

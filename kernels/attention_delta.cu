@@ -34,7 +34,8 @@ __device__ __forceinline__ float lane_dot(const storage* a, const storage* b, in
 extern "C" __global__ void __launch_bounds__(256) AttentionDelta(const storage* y, const storage* dY, float* delta, int queries, int size, int aligned)
 {
     int lane = threadIdx.x % WarpSize, first = blockIdx.x * blockDim.x + threadIdx.x / WarpSize * WarpSize;
-    wide head = head_start(queries, size);
+    int pitch = heads_pitch(size);
+    wide head = head_start(queries, size, pitch);
     float own = 0;
 #pragma unroll 2
     for (int round = 0; round < Rounds; round++)
@@ -43,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(256) AttentionDelta(const storage* 
         float sum = 0;
         if (query < queries)
         {
-            wide at = head + query * token_stride(size);
+            wide at = head + query * pitch;
             sum = lane_dot(y + at, dY + at, size, aligned);
         }
 #pragma unroll

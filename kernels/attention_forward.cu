@@ -1,6 +1,7 @@
 // WHAT:    y = softmax(q k^T scale) v and logSumExp = log sum exp(q k^T scale), for each head
 // SHAPES:  q, y [batch, queries, heads * size], k, v [batch, keys, heads * size], logSumExp F32 [batch, heads, queries]; causal: query i sees
-//          keys 0 to i. AttentionForwardN takes a size up to N, padded with zeros in shared memory
+//          keys 0 to i. q, k and v are columns of tensors of qPitch and kvPitch columns. AttentionForwardN takes a size up to N, padded with
+//          zeros in shared memory
 // LAUNCH:  128 threads, grid (ceil(queries / rows), heads, batch), 128 rows for N up to 64, else 64. `aligned` says that all rows of a head
 //          start at multiples of 16 bytes; if not, elements are moved one at a time
 // TRAFFIC: q, k, v read once from device memory (k, v again for each block of rows, from the L2 cache), y, logSumExp written once: the minimum
@@ -30,7 +31,7 @@ template <int Size> struct ForwardShape
 
 template <int Size>
 __device__ __forceinline__ void attention_forward(const storage* q, const storage* k, const storage* v, storage* y, float* log_sum_exp,
-    int queries, int keys, int size, float scale, int causal, int aligned)
+    int queries, int keys, int size, int q_pitch, int kv_pitch, float scale, int causal, int aligned)
 {
     using Shape = ForwardShape<Size>;
     constexpr int RowTiles = Shape::RowTiles, NTiles = Shape::Step / 8;
@@ -38,15 +39,15 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
     word stages = query_tile + Shape::Queries * RowBytes<Size>;            // two of k [Keys, Size] and v [Keys, Size]
     int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * RowTiles * 16;
     int first = blockIdx.x * Shape::Queries, first_row = first + warp_row;
-    const storage *q_head = q + head_start(queries, size), *k_head = k + head_start(keys, size), *v_head = v + head_start(keys, size);
+    const storage *q_head = q + head_start(queries, size, q_pitch), *k_head = k + head_start(keys, size, kv_pitch), *v_head = v + head_start(keys, size, kv_pitch);
     int seen = causal ? min(keys, first + Shape::Queries) : keys;
     int seen_by_warp = first_row >= queries ? 0 : causal ? min(keys, first_row + RowTiles * 16) : keys;
     int seen_by_all = causal ? min(keys, first_row + 1) : keys;
     float factor = scale * Log2E, slack = __fdividef(OnlineSoftmax<RowTiles>::Slack, factor);
 
-    load_tile<Shape::Queries, Size>(query_tile, q_head, first, queries, size, aligned);
-    load_tile<Shape::Keys, Size>(stages, k_head, 0, keys, size, aligned);
-    load_tile<Shape::Keys, Size>(stages + Shape::TileBytes, v_head, 0, keys, size, aligned);
+    load_tile<Shape::Queries, Size>(query_tile, q_head, first, queries, q_pitch, size, aligned);
+    load_tile<Shape::Keys, Size>(stages, k_head, 0, keys, kv_pitch, size, aligned);
+    load_tile<Shape::Keys, Size>(stages + Shape::TileBytes, v_head, 0, keys, kv_pitch, size, aligned);
     copy_commit();
 
     word left[Size / 16][RowTiles][4];
@@ -68,8 +69,8 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
         if (key + Shape::Keys < seen)
         {
             word next = stages + (stage ^ 1) * 2 * Shape::TileBytes;
-            load_tile<Shape::Keys, Size>(next, k_head, key + Shape::Keys, keys, size, aligned);
-            load_tile<Shape::Keys, Size>(next + Shape::TileBytes, v_head, key + Shape::Keys, keys, size, aligned);
+            load_tile<Shape::Keys, Size>(next, k_head, key + Shape::Keys, keys, kv_pitch, size, aligned);
+            load_tile<Shape::Keys, Size>(next + Shape::TileBytes, v_head, key + Shape::Keys, keys, kv_pitch, size, aligned);
             copy_commit();
         }
 #pragma unroll 1
@@ -105,7 +106,7 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
             if (row < queries && lane % 4 == 0)
                 log_sum_exp[row_start(queries) + row] = fmaf(softmax.reference[r][half], scale, __log2f(softmax.total[r][half]) * Ln2);
         }
-    store_rows<RowTiles, Size>(query_tile, warp_row, sums, inverse, y + head_start(queries, size), first, queries, size, aligned);
+    store_rows<RowTiles, Size>(query_tile, warp_row, sums, inverse, y + head_start(queries, size, heads_pitch(size)), first, queries, heads_pitch(size), size, aligned);
 }
 
 // The kernels. Each is written out in lines of its own: ptxas 11.8 ends in a segmentation fault for sm_90 where a kernel and an
@@ -113,8 +114,9 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
 // Blocks on a multiprocessor: before sm_80 it has shared memory for one.
 template <int Blocks> constexpr int Resident = HasAsyncCopy ? Blocks : 1;
 
-#define PARAMETERS const storage *q, const storage *k, const storage *v, storage *y, float *logSumExp, int queries, int keys, int size, float scale, int causal, int aligned
-#define ARGUMENTS q, k, v, y, logSumExp, queries, keys, size, scale, causal, aligned
+#define PARAMETERS const storage *q, const storage *k, const storage *v, storage *y, float *logSumExp, \
+    int queries, int keys, int size, int qPitch, int kvPitch, float scale, int causal, int aligned
+#define ARGUMENTS q, k, v, y, logSumExp, queries, keys, size, qPitch, kvPitch, scale, causal, aligned
 
 extern "C" __global__ void __launch_bounds__(AttentionThreads, Resident<3>) AttentionForward32(PARAMETERS)
 {

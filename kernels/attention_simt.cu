@@ -18,13 +18,13 @@
 
 template <int Chunks>
 __device__ __forceinline__ void attention_forward(const storage* q, const storage* k, const storage* v, storage* y, float* log_sum_exp,
-    int queries, int keys, int size, float scale, int causal, int aligned)
+    int queries, int keys, int size, int q_pitch, int kv_pitch, float scale, int causal, int aligned)
 {
     __shared__ SimtTiles tiles;
     int ty = threadIdx.x / 16, tx = threadIdx.x % 16, first = blockIdx.x * OwnRows;
-    q += head_start(queries, size);
-    k += head_start(keys, size);
-    v += head_start(keys, size);
+    q += head_start(queries, size, q_pitch);
+    k += head_start(keys, size, kv_pitch);
+    v += head_start(keys, size, kv_pitch);
     float sums[Chunks][4][4] = {}, highest[4], total[4] = {};
 #pragma unroll
     for (int i = 0; i < 4; i++) highest[i] = -infinity();
@@ -32,7 +32,7 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
     for (int from = 0; from < end; from += OtherRows)
     {
         float scores[4][2];                                                                                          // [64, 32] in all
-        dots(tiles, scores, q, first, queries, k, from, keys, size, aligned);
+        dots(tiles, scores, q, first, queries, q_pitch, k, from, keys, kv_pitch, size, aligned);
 #pragma unroll
         for (int i = 0; i < 4; i++)
         {
@@ -54,7 +54,7 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
                 for (int j = 0; j < 4; j++) sums[chunk][i][j] *= rescale;
         }
         store_weights(tiles, scores); // the barriers of dots stand between the weights' readers before and here
-        add_weighted<Chunks>(tiles, sums, v, from, keys, size, aligned);
+        add_weighted<Chunks>(tiles, sums, v, from, keys, kv_pitch, size, aligned);
     }
     float inverse[4];
 #pragma unroll
@@ -66,23 +66,24 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
         int row = first + 4 * ty + i;
         if (tx == 0 && row < queries) log_sum_exp[row_start(queries) + row] = fmaf(highest[i], scale, __log2f(total[i]) * Ln2);
     }
-    store_sums<Chunks>(sums, inverse, y + head_start(queries, size), first, queries, size, aligned);
+    store_sums<Chunks>(sums, inverse, y + head_start(queries, size, heads_pitch(size)), first, queries, heads_pitch(size), size, aligned);
 }
 
 // One gradient of 64 own rows, a sum over the others of weights[own, other] times `values`:
 //   dV: own k, other q, values dY, weights p          dK: own k, v, other q, dY, values q, weights dS          dQ: own q, dY, other k, v, values k, weights dS
 template <int Chunks>
 __device__ __forceinline__ void attention_backward(const storage* own, const storage* own_grad, const storage* other, const storage* other_grad, const storage* values,
-    const float* log_sum_exp, const float* delta, storage* result, int queries, int keys, int size, float scale, int causal, int own_keys, int slopes, int aligned)
+    const float* log_sum_exp, const float* delta, storage* result, int queries, int keys, int size,
+    int own_pitch, int own_grad_pitch, int other_pitch, int other_grad_pitch, int values_pitch, int result_pitch, float scale, int causal, int own_keys, int slopes, int aligned)
 {
     __shared__ SimtTiles tiles;
     int ty = threadIdx.x / 16, tx = threadIdx.x % 16, first = blockIdx.x * OwnRows;
     int owned = own_keys ? keys : queries, others = own_keys ? queries : keys;
-    own += head_start(owned, size);
-    own_grad += head_start(owned, size);
-    other += head_start(others, size);
-    other_grad += head_start(others, size);
-    values += head_start(others, size);
+    own += head_start(owned, size, own_pitch);
+    own_grad += head_start(owned, size, own_grad_pitch);
+    other += head_start(others, size, other_pitch);
+    other_grad += head_start(others, size, other_grad_pitch);
+    values += head_start(others, size, values_pitch);
     log_sum_exp += row_start(queries);
     delta += row_start(queries);
     float sums[Chunks][4][4] = {};
@@ -90,8 +91,8 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
     for (int from = begin; from < end; from += OtherRows)
     {
         float weights[4][2], gradients[4][2] = {};                                                                   // [64, 32] in all
-        dots(tiles, weights, own, first, owned, other, from, others, size, aligned);
-        if (slopes) dots(tiles, gradients, own_grad, first, owned, other_grad, from, others, size, aligned);
+        dots(tiles, weights, own, first, owned, own_pitch, other, from, others, other_pitch, size, aligned);
+        if (slopes) dots(tiles, gradients, own_grad, first, owned, own_grad_pitch, other_grad, from, others, other_grad_pitch, size, aligned);
 #pragma unroll
         for (int i = 0; i < 4; i++)
 #pragma unroll
@@ -107,18 +108,21 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
                 weights[i][j] = weight;
             }
         store_weights(tiles, weights); // the barriers of dots stand between the weights' readers before and here
-        add_weighted<Chunks>(tiles, sums, values, from, others, size, aligned);
+        add_weighted<Chunks>(tiles, sums, values, from, others, values_pitch, size, aligned);
     }
     float factor = slopes ? scale : 1;
     const float factors[4] = {factor, factor, factor, factor};
-    store_sums<Chunks>(sums, factors, result + head_start(owned, size), first, owned, size, aligned);
+    store_sums<Chunks>(sums, factors, result + head_start(owned, size, result_pitch), first, owned, result_pitch, size, aligned);
 }
 
-#define FORWARD_PARAMETERS const storage *q, const storage *k, const storage *v, storage *y, float *logSumExp, int queries, int keys, int size, float scale, int causal, int aligned
-#define FORWARD_ARGUMENTS q, k, v, y, logSumExp, queries, keys, size, scale, causal, aligned
+#define FORWARD_PARAMETERS const storage *q, const storage *k, const storage *v, storage *y, float *logSumExp, \
+    int queries, int keys, int size, int qPitch, int kvPitch, float scale, int causal, int aligned
+#define FORWARD_ARGUMENTS q, k, v, y, logSumExp, queries, keys, size, qPitch, kvPitch, scale, causal, aligned
 #define BACKWARD_PARAMETERS const storage *own, const storage *ownGrad, const storage *other, const storage *otherGrad, const storage *values, \
-    const float *logSumExp, const float *delta, storage *result, int queries, int keys, int size, float scale, int causal, int ownKeys, int slopes, int aligned
-#define BACKWARD_ARGUMENTS own, ownGrad, other, otherGrad, values, logSumExp, delta, result, queries, keys, size, scale, causal, ownKeys, slopes, aligned
+    const float *logSumExp, const float *delta, storage *result, int queries, int keys, int size, \
+    int ownPitch, int ownGradPitch, int otherPitch, int otherGradPitch, int valuesPitch, int resultPitch, float scale, int causal, int ownKeys, int slopes, int aligned
+#define BACKWARD_ARGUMENTS own, ownGrad, other, otherGrad, values, logSumExp, delta, result, queries, keys, size, ownPitch, ownGradPitch, otherPitch, otherGradPitch, valuesPitch, resultPitch, \
+    scale, causal, ownKeys, slopes, aligned
 
 extern "C" __global__ void __launch_bounds__(SimtThreads, 1) AttentionForwardSimt64(FORWARD_PARAMETERS)
 {

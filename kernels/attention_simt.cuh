@@ -20,13 +20,13 @@ struct alignas(4 * sizeof(storage)) Quad
 
 // Loads columns `column` to column + 63 of rows `first` to first + Rows - 1, zero outside of the head.
 template <int Rows>
-__device__ __forceinline__ void load_chunk(float (*chunk)[ChunkPitch], const storage* head, int first, int rows, int column, int size, int aligned)
+__device__ __forceinline__ void load_chunk(float (*chunk)[ChunkPitch], const storage* head, int first, int rows, int pitch, int column, int size, int aligned)
 {
-    int tx = threadIdx.x % 16 * 4, stride = token_stride(size);
+    int tx = threadIdx.x % 16 * 4;
 #pragma unroll
     for (int row = threadIdx.x / 16; row < Rows; row += SimtThreads / 16)
     {
-        const storage* from = head + (first + row) * stride + column + tx;
+        const storage* from = head + (first + row) * pitch + column + tx;
         bool inside = first + row < rows;
         Quad quad = {};
         if (aligned && inside && column + tx < size) quad = *reinterpret_cast<const Quad*>(from);
@@ -72,15 +72,16 @@ __device__ __forceinline__ void add_dots(const SimtTiles& tiles, float (&sums)[4
 }
 
 // Products of 64 own rows with 32 others, chunk by chunk. Begins with a barrier and leaves the last chunks in shared memory.
-__device__ __forceinline__ void dots(SimtTiles& tiles, float (&sums)[4][2], const storage* own, int first, int owned, const storage* other, int from, int others, int size, int aligned)
+__device__ __forceinline__ void dots(SimtTiles& tiles, float (&sums)[4][2],
+    const storage* own, int first, int owned, int own_pitch, const storage* other, int from, int others, int other_pitch, int size, int aligned)
 {
 #pragma unroll
     for (int i = 0; i < 4; i++) sums[i][0] = sums[i][1] = 0;
     for (int column = 0; column < size; column += Chunk)
     {
         __syncthreads(); // every thread is done with the chunks before
-        load_chunk<OwnRows>(tiles.own, own, first, owned, column, size, aligned);
-        load_chunk<OtherRows>(tiles.other, other, from, others, column, size, aligned);
+        load_chunk<OwnRows>(tiles.own, own, first, owned, own_pitch, column, size, aligned);
+        load_chunk<OtherRows>(tiles.other, other, from, others, other_pitch, column, size, aligned);
         __syncthreads(); // the chunks are there
         add_dots(tiles, sums, min(Chunk, size - column));
     }
@@ -97,7 +98,7 @@ __device__ __forceinline__ void store_weights(SimtTiles& tiles, const float (&we
 
 // sums[chunk][i][j] += sum over the other rows of weights[4 ty + i, other] values[other, 64 chunk + 4 tx + j]
 template <int Chunks>
-__device__ __forceinline__ void add_weighted(SimtTiles& tiles, float (&sums)[Chunks][4][4], const storage* values, int from, int others, int size, int aligned)
+__device__ __forceinline__ void add_weighted(SimtTiles& tiles, float (&sums)[Chunks][4][4], const storage* values, int from, int others, int pitch, int size, int aligned)
 {
     int ty = threadIdx.x / 16, tx = threadIdx.x % 16;
 #pragma unroll
@@ -105,7 +106,7 @@ __device__ __forceinline__ void add_weighted(SimtTiles& tiles, float (&sums)[Chu
     {
         if (chunk * Chunk >= size) break;
         __syncthreads(); // every thread is done with the chunk before
-        load_chunk<OtherRows>(tiles.other, values, from, others, chunk * Chunk, size, aligned);
+        load_chunk<OtherRows>(tiles.other, values, from, others, pitch, chunk * Chunk, size, aligned);
         __syncthreads(); // the chunk and the weights are there
 #pragma unroll 2
         for (int row = 0; row < OtherRows; row += 4)
@@ -129,9 +130,9 @@ __device__ __forceinline__ void add_weighted(SimtTiles& tiles, float (&sums)[Chu
 
 // Writes the sums of rows 4 ty to 4 ty + 3, each times its factor.
 template <int Chunks>
-__device__ __forceinline__ void store_sums(const float (&sums)[Chunks][4][4], const float (&factor)[4], storage* head, int first, int rows, int size, int aligned)
+__device__ __forceinline__ void store_sums(const float (&sums)[Chunks][4][4], const float (&factor)[4], storage* head, int first, int rows, int pitch, int size, int aligned)
 {
-    int ty = threadIdx.x / 16, tx = threadIdx.x % 16 * 4, stride = token_stride(size);
+    int ty = threadIdx.x / 16, tx = threadIdx.x % 16 * 4;
 #pragma unroll
     for (int i = 0; i < 4; i++)
     {
@@ -141,7 +142,7 @@ __device__ __forceinline__ void store_sums(const float (&sums)[Chunks][4][4], co
         for (int chunk = 0; chunk < Chunks; chunk++)
         {
             int column = chunk * Chunk + tx;
-            storage* to = head + row * stride + column;
+            storage* to = head + row * pitch + column;
             Quad quad;
 #pragma unroll
             for (int j = 0; j < 4; j++) quad.element[j] = narrow(sums[chunk][i][j] * factor[i]);

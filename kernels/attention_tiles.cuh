@@ -13,23 +13,24 @@ template <int Size> constexpr int RowBytes = Size * 2;
 // Starts to load rows `first` to first + Rows - 1 of a head. A thread has one column and goes through the rows; 16 bytes at a
 // time where rows are aligned, else element by element. Complete after copy_wait and a barrier.
 template <int Rows, int Size>
-__device__ __forceinline__ void load_tile(word tile, const storage* head, int first, int rows, int size, int aligned)
+__device__ __forceinline__ void load_tile(word tile, const storage* head, int first, int rows, int pitch, int size, int aligned)
 {
     constexpr int Columns = Size / Lanes, RowsAtOnce = AttentionThreads / Columns, Rounds = (Rows + RowsAtOnce - 1) / RowsAtOnce;
-    int row = threadIdx.x / Columns, column = threadIdx.x % Columns, stride = token_stride(size);
+    int row = threadIdx.x / Columns, column = threadIdx.x % Columns;
     if (row >= RowsAtOnce) return;
-    const storage* from = head + (first + row) * stride + column * Lanes;
+    asm volatile("" : "+r"(pitch)); // or multiples of it would be kept in registers from tile to tile
+    const storage* from = head + (first + row) * pitch + column * Lanes;
     if (aligned)
     {
         int end = column * Lanes < size ? rows - first : 0;
 #pragma unroll
-        for (int i = 0; i < Rounds; i++, row += RowsAtOnce, from += RowsAtOnce * stride)
+        for (int i = 0; i < Rounds; i++, row += RowsAtOnce, from += RowsAtOnce * pitch)
             if (Rows % RowsAtOnce == 0 || row < Rows) copy_async(tile + swizzle<Columns>(row, column), from, row < end);
     }
     else
     {
 #pragma unroll 1
-        for (; row < Rows; row += RowsAtOnce, from += RowsAtOnce * stride)
+        for (; row < Rows; row += RowsAtOnce, from += RowsAtOnce * pitch)
         {
             Pack pack;
 #pragma unroll
@@ -42,11 +43,10 @@ __device__ __forceinline__ void load_tile(word tile, const storage* head, int fi
 // Writes a warp's 16 RowTiles rows of fp32 sums, each row times its factor, through the warp's own rows of a tile.
 template <int RowTiles, int Size>
 __device__ __forceinline__ void store_rows(word tile, int tile_row, const float (&sums)[RowTiles][Size / 8][4], const float (&factor)[RowTiles][2],
-    storage* head, int first, int rows, int size, int aligned)
+    storage* head, int first, int rows, int pitch, int size, int aligned)
 {
     constexpr int Columns = Size / Lanes, Pieces = RowTiles * 16 * Columns;
     int lane = threadIdx.x % 32, group = lane / 4, pair = lane % 4;
-    int stride = token_stride(size);
     __syncwarp(); // the warp's lanes are done with what the rows held
 #pragma unroll
     for (int r = 0; r < RowTiles; r++)
@@ -65,7 +65,7 @@ __device__ __forceinline__ void store_rows(word tile, int tile_row, const float 
     {
         int row = tile_row + piece / Columns, column = piece % Columns;
         if (first + row >= rows || column * Lanes >= size) continue;
-        storage* to = head + (first + row) * stride + column * Lanes;
+        storage* to = head + (first + row) * pitch + column * Lanes;
         Pack pack = load_shared(tile + swizzle<Columns>(row, column));
         if (aligned) store_pack(to, pack);
         else

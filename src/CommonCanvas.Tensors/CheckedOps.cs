@@ -61,8 +61,8 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
     Dictionary<(nint, long), Tensor> Copies(ReadOnlySpan<OpArgument> arguments)
     {
         var copies = new Dictionary<(nint, long), Tensor>();
-        foreach (var (_, tensor, _) in arguments)
-            if (!tensor.IsNone && !copies.ContainsKey(KeyOf(tensor))) copies.Add(KeyOf(tensor), CopyOf(tensor));
+        foreach (var argument in arguments)
+            if (!argument.Tensor.IsNone && !copies.ContainsKey(KeyOf(argument.Tensor))) copies.Add(KeyOf(argument.Tensor), CopyOf(argument.Tensor));
         return copies;
     }
 
@@ -89,23 +89,27 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
         try
         {
             if (actual.Type == DType.I32) return; // only ever filled or copied
-            using Values actuals = new(reference.Arena, actual, load: true, store: false), expecteds = new(reference.Arena, expected, load: true, store: false);
-            ReadOnlySpan<float> a = actuals.Slice(0, checked((int)actual.Count)), e = expecteds.Slice(0, checked((int)actual.Count));
+            using Values actuals = Written(actual), expecteds = Written(expected);
+            int count = checked((int)output.Columns.Count);
+            ReadOnlySpan<float> a = actuals.Slice(0, count), e = expecteds.Slice(0, count);
             double scale = Agreement.RootMeanSquare(e);
             if (Agreement.FirstDifference(actual.Type, e, a, terms, scale, roundedFactors: factors) < 0) return;
-            using (Values others = new(reference.Arena, moved(output.Tensor), load: true, store: false))
+            using (var others = Written(moved(output.Tensor)))
                 scale = Math.Max(scale, Agreement.RootMeanSquareDifference(e, others.Slice(0, e.Length)) / Unit);
             int i = Agreement.FirstDifference(actual.Type, e, a, terms, scale, roundedFactors: factors);
             if (i < 0) return;
             double tolerance = Agreement.Tolerance(actual.Type, e[i], scale, terms, roundedFactors: factors);
-            string shapes = string.Join(", ", arguments.ToArray().Select(argument => $"{argument.Name} {argument.Tensor}"));
+            string shapes = string.Join(", ", arguments.ToArray().Select(argument => $"{argument.Name} {argument.Columns}"));
             throw new OpMismatchException(string.Create(CultureInfo.InvariantCulture,
-                $"{op} on {Inner.Name}: {output.Name}{IndexOf(i, output.Tensor)} is {a[i]:g9}, {reference.Name} gives {e[i]:g9}: error {Math.Abs((double)a[i] - e[i]):g3}, tolerance {tolerance:g3} ({shapes})"));
+                $"{op} on {Inner.Name}: {output.Name}{IndexOf(i, output.Columns)} is {a[i]:g9}, {reference.Name} gives {e[i]:g9}: error {Math.Abs((double)a[i] - e[i]):g3}, tolerance {tolerance:g3} ({shapes})"));
         }
         finally
         {
             reference.Arena.Release(actual);
         }
+
+        // Of a copy of the output's tensor, the columns that the operation writes.
+        Values Written(Tensor copy) => new(reference.Arena, output.Columns with { Tensor = Like(output.Tensor, copy) }, load: true, store: false);
     }
 
     /// <summary>The memory of <paramref name="copy"/> with the shape of <paramref name="argument"/>.</summary>
@@ -118,10 +122,10 @@ public sealed class CheckedOps(IOps inner) : OpsDecorator(inner)
     };
 
     /// <summary>Element <paramref name="i"/> as [b, h, w, c].</summary>
-    static string IndexOf(int i, Tensor tensor)
+    static string IndexOf(int i, Columns columns)
     {
-        var index = new int[tensor.Rank];
-        for (int d = tensor.Rank - 1; d >= 0; d--) (i, index[d]) = Math.DivRem(i, tensor[d]);
+        var index = new int[columns.Tensor.Rank];
+        for (int d = index.Length - 1; d >= 0; d--) (i, index[d]) = Math.DivRem(i, columns[d]);
         return $"[{string.Join(", ", index)}]";
     }
 }

@@ -4,7 +4,7 @@ namespace CommonCanvas.Tensors;
 public unsafe partial class CpuOps
 {
     /// <inheritdoc/>
-    public virtual void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    public virtual void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp)
     {
         // s[i, j] = q[i] . k[j] / sqrt(D),  lse[i] = log sum_j exp(s[i, j]),  y[i] = sum_j exp(s[i, j] - lse[i]) v[j]
         OpChecks.AttentionForward(q, k, v, heads, causal, y, logSumExp);
@@ -32,7 +32,7 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
-    public virtual void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    public virtual void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
     {
         // p[i, j] = exp(s[i, j] - lse[i]),  delta[i] = dY[i] . y[i],  dS[i, j] = p[i, j] (dY[i] . v[j] - delta[i])
         //   dQ[i] = sum_j dS[i, j] k[j] / sqrt(D),  dK[j] = sum_i dS[i, j] q[i] / sqrt(D),  dV[j] = sum_i p[i, j] dY[i]
@@ -76,15 +76,15 @@ public unsafe partial class CpuOps
             }
     }
 
-    /// <summary>Where the rows of a head lie in [batch, tokens, heads * size].</summary>
-    readonly ref struct HeadShape(Tensor q, Tensor k, int heads)
+    /// <summary>Where the rows of a head lie in [batch, tokens, heads * size]; <see cref="Values"/> leaves out other columns.</summary>
+    readonly ref struct HeadShape(Columns q, Columns k, int heads)
     {
-        readonly int channels = q[2];
+        readonly int channels = q.Width;
 
         public int Batch { get; } = q[0];
         public int Queries { get; } = q[1];
         public int Keys { get; } = k[1];
-        public int Size { get; } = q[2] / heads;
+        public int Size { get; } = q.Width / heads;
         public double Scale => 1 / Math.Sqrt(Size);
 
         public Span<float> Query(Values values, int b, int head, int i) => values.Slice(((long)b * Queries + i) * channels + head * Size, Size);

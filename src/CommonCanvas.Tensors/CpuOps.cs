@@ -103,10 +103,10 @@ public unsafe partial class CpuOps : IOps
     }
 
     /// <summary>The values of an input as fp32; of the absent tensor, none.</summary>
-    private protected Values Read(Tensor tensor) => new(Arena, tensor, load: true, store: false);
+    private protected Values Read(Columns columns) => new(Arena, columns, load: true, store: false);
 
     /// <summary>Values to be assigned; <see cref="Values.Dispose"/> rounds them to the tensor's type.</summary>
-    private protected Values Write(Tensor tensor) => new(Arena, tensor, load: false, store: true);
+    private protected Values Write(Columns columns) => new(Arena, columns, load: false, store: true);
 
     /// <summary>A row of fp64 sums.</summary>
     private protected Sums RentSums(int count) => new(Arena, count);

@@ -139,12 +139,16 @@ public interface IOps : IDisposable
 
     /// <summary>
     /// y = softmax(q k^T / sqrt(D)) v for each head. q, y [B, N, heads * D]; k, v [B, M, heads * D]; logSumExp F32[B, heads, N]
-    /// of the scaled scores. Causal: query i sees keys 0..i (N = M). Memory is linear in N and M.
+    /// of the scaled scores. Causal: query i sees keys 0..i (N = M). Memory is linear in N and M. q, k and v may be columns of
+    /// wider tensors, perhaps of the same; those of k and v have the same width.
     /// </summary>
-    void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp);
+    void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp);
 
-    /// <summary>dQ =, dK =, dV =, recomputing the probabilities from logSumExp.</summary>
-    void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV);
+    /// <summary>
+    /// dQ =, dK =, dV =, recomputing the probabilities from logSumExp. Each is optional, and like q, k and v they may be columns of
+    /// wider tensors, of which nothing else is written; those of dK and dV have the same width.
+    /// </summary>
+    void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV);
 
     // ---- element by element --------------------------------------------------------------------------------------
 

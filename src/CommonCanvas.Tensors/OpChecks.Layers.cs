@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CommonCanvas.Tensors;
 
 /// <summary>Operations with weights, and attention.</summary>
@@ -134,31 +136,42 @@ static partial class OpChecks
         IsOptional(dBeta.Tensor, DType.F32, x.Channels);
     }
 
-    public static void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    public static void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp)
     {
         AttentionInputs(q, k, v, heads, causal, "AttentionForward");
         Is(y, q.Type, q[0], q[1], q[2]);
         Is(logSumExp, DType.F32, q[0], heads, q[1]);
     }
 
-    public static void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    public static void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
     {
         AttentionInputs(q, k, v, heads, causal, "AttentionBackward");
         Is(y, q.Type, q[0], q[1], q[2]);
         Is(logSumExp, DType.F32, q[0], heads, q[1]);
         Is(dY, q.Type, q[0], q[1], q[2]);
-        IsOptional(dQ, q.Type, q[0], q[1], q[2]);
-        IsOptional(dK, k.Type, k[0], k[1], k[2]);
-        IsOptional(dV, k.Type, k[0], k[1], k[2]);
+        if (!dQ.IsNone) AreTokens(dQ, q.Type, q[0], q[1], q[2]);
+        if (!dK.IsNone) AreTokens(dK, k.Type, k[0], k[1], k[2]);
+        if (!dV.IsNone) AreTokens(dV, k.Type, k[0], k[1], k[2]);
+        if (!dK.IsNone && !dV.IsNone && dV.Pitch != dK.Pitch) Fail("AttentionBackward", nameof(dV), dV, $"of a tensor as wide as dK's, {dK.Pitch}");
     }
 
-    static void AttentionInputs(Tensor q, Tensor k, Tensor v, int heads, bool causal, string op)
+    static void AttentionInputs(Columns q, Columns k, Columns v, int heads, bool causal, string op)
     {
-        Floating(q, 3, nameof(q), op);
-        if (heads < 1 || q[2] % heads != 0) Fail(op, nameof(q), q, $"of channels that are a multiple of {heads} heads");
-        Floating(k, 3, nameof(k), op);
-        Is(k, q.Type, q[0], causal ? q[1] : k[1], q[2], name: nameof(k), op: op);
+        Floating(q.Tensor, 3, nameof(q), op);
+        if (heads < 1 || q.Width % heads != 0) Fail(op, nameof(q), q, $"of channels that are a multiple of {heads} heads");
+        AreTokens(q, q.Type, q[0], q[1], q.Width, nameof(q), op);
+        Floating(k.Tensor, 3, nameof(k), op);
+        AreTokens(k, q.Type, q[0], causal ? q[1] : k[1], q.Width, nameof(k), op);
         if (k[1] == 0) Fail(op, nameof(k), k, "of one token at least");
-        Is(v, q.Type, k[0], k[1], k[2], name: nameof(v), op: op);
+        AreTokens(v, q.Type, k[0], k[1], q.Width, nameof(v), op);
+        if (v.Pitch != k.Pitch) Fail(op, nameof(v), v, $"of a tensor as wide as k's, {k.Pitch}");
+    }
+
+    /// <summary>So many columns, all within a tensor of this type, batch and number of tokens.</summary>
+    static void AreTokens(Columns c, DType type, int batch, int tokens, int width, [CallerArgumentExpression(nameof(c))] string name = "", [CallerMemberName] string op = "")
+    {
+        bool fits = !c.IsNone && c.Tensor.Rank == 3 && c.Type == type && c[0] == batch && c[1] == tokens && c.Width == width;
+        if (!fits) Fail(op, name, c, new Tensor(0, type, batch, tokens, width).ToString());
+        if (c.First < 0 || c.First > c.Pitch - c.Width) Fail(op, name, c, "within the tensor");
     }
 }

@@ -71,7 +71,7 @@ static partial class OpChecks
     }
 
     [DoesNotReturn]
-    static void Fail(string op, string name, Tensor t, string expected) => throw new ArgumentException($"{op}: {name} is {t}, must be {expected}", name);
+    static void Fail(string op, string name, Columns t, string expected) => throw new ArgumentException($"{op}: {name} is {t}, must be {expected}", name);
 
     public static void Upload(int count, int size, Tensor y) =>
         Require(!y.IsNone && y.Count == count && y.Type.Size() == size, y, "of the host's count and element size");

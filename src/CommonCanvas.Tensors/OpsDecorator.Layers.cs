@@ -67,21 +67,21 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LayerNormBackward(at(x), at(gamma), at(mean), at(rstd), at(dY), at(residual), at(dX), dGamma.Through(at), dBeta.Through(at)));
 
     /// <inheritdoc/>
-    public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp) =>
+    public void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp) =>
         // two products of 2 C for each pair of query and key; the softmax, 4 for each pair and head
         Run(nameof(AttentionForward), [Reads(q), Reads(k), Reads(v), Writes(y), Writes(logSumExp)],
-            () => new(Pairs(q, k, causal) * (4.0 * q[2] + 4.0 * heads), q[2] / heads + k[1]),
-            (ops, at) => ops.AttentionForward(at(q), at(k), at(v), heads, causal, at(y), at(logSumExp)));
+            () => new(Pairs(q, k, causal) * (4.0 * q.Width + 4.0 * heads), q.Width / heads + k[1]),
+            (ops, at) => ops.AttentionForward(q.Through(at), k.Through(at), v.Through(at), heads, causal, at(y), at(logSumExp)));
 
     /// <inheritdoc/>
-    public void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV) =>
+    public void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV) =>
         // five products of 2 C for each pair: scores, dY v, dQ, dK, dV; exp and dS, 5 for each pair and head
         Run(nameof(AttentionBackward), [Reads(q), Reads(k), Reads(v), Reads(y), Reads(logSumExp), Reads(dY), Writes(dQ), Writes(dK), Writes(dV)],
-            () => new(Pairs(q, k, causal) * ((4.0 + 2.0 * Present(dQ, dK, dV)) * q[2] + 5.0 * heads), q[2] / heads + Math.Max(q[1], k[1])),
-            (ops, at) => ops.AttentionBackward(at(q), at(k), at(v), at(y), at(logSumExp), at(dY), heads, causal, at(dQ), at(dK), at(dV)));
+            () => new(Pairs(q, k, causal) * ((4.0 + 2.0 * Present(dQ.Tensor, dK.Tensor, dV.Tensor)) * q.Width + 5.0 * heads), q.Width / heads + Math.Max(q[1], k[1])),
+            (ops, at) => ops.AttentionBackward(q.Through(at), k.Through(at), v.Through(at), at(y), at(logSumExp), at(dY), heads, causal, dQ.Through(at), dK.Through(at), dV.Through(at)));
 
     /// <summary>Pairs of a query and a key that it sees, in the batch.</summary>
-    static double Pairs(Tensor q, Tensor k, bool causal) => q[0] * (causal ? q[1] * (q[1] + 1.0) / 2 : (double)q[1] * k[1]);
+    static double Pairs(Columns q, Columns k, bool causal) => q[0] * (causal ? q[1] * (q[1] + 1.0) / 2 : (double)q[1] * k[1]);
 
     static int Present(Tensor a, Tensor b = default, Tensor c = default) => (a.IsNone ? 0 : 1) + (b.IsNone ? 0 : 1) + (c.IsNone ? 0 : 1);
 }

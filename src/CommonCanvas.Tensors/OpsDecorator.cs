@@ -15,9 +15,13 @@ public enum ArgumentUse
 
 /// <summary>An argument of a call.</summary>
 /// <param name="Name">As <see cref="IOps"/> names it.</param>
-/// <param name="Tensor">What was given; may be absent.</param>
-/// <param name="Use">What happens to it.</param>
-public readonly record struct OpArgument(string Name, Tensor Tensor, ArgumentUse Use);
+/// <param name="Columns">What was given, which is a tensor with all of its columns but where an operation takes a part; may be absent.</param>
+/// <param name="Use">What happens to these columns; nothing happens to the others.</param>
+public readonly record struct OpArgument(string Name, Columns Columns, ArgumentUse Use)
+{
+    /// <summary>The tensor that was given, or that the columns are of.</summary>
+    public Tensor Tensor => Columns.Tensor;
+}
 
 /// <summary>
 /// What a call costs at least. Products of matrices count two operations for each pair multiplied and added, padding
@@ -141,9 +145,9 @@ public abstract partial class OpsDecorator : IOps
     public void ConcatBackward(Tensor dY, Tensor dA, Tensor dB) =>
         Run(nameof(ConcatBackward), [Reads(dY), Writes(dA), Writes(dB)], () => new(0, 1), (ops, at) => ops.ConcatBackward(at(dY), at(dA), at(dB)));
 
-    private protected static OpArgument Reads(Tensor t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Read);
+    private protected static OpArgument Reads(Columns t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Read);
 
-    private protected static OpArgument Writes(Tensor t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Write);
+    private protected static OpArgument Writes(Columns t, [CallerArgumentExpression(nameof(t))] string name = "") => new(name, t, ArgumentUse.Write);
 
     private protected static OpArgument Receives(GradientTarget t, [CallerArgumentExpression(nameof(t))] string name = "") =>
         new(name, t.Tensor, t.Accumulate ? ArgumentUse.Update : ArgumentUse.Write);

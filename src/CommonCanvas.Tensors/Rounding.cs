@@ -22,35 +22,45 @@ public static unsafe class Rounding
         _ => value,
     };
 
-    /// <summary>Widens a host tensor of type F16 or BF16 to fp32.</summary>
-    internal static void Widen(Tensor from, float* to)
+    /// <summary>Widens columns of a host tensor to fp32, row after row.</summary>
+    internal static void Widen(Columns from, float* to)
     {
-        long count = from.Count;
-        if (from.Type == DType.F16)
+        for (long row = 0; row < from.Rows; row++, to += from.Width)
         {
-            var source = (Half*)from.Data;
-            for (long i = 0; i < count; i++) to[i] = (float)source[i];
-        }
-        else
-        {
-            var source = (ushort*)from.Data;
-            for (long i = 0; i < count; i++) to[i] = FromBFloat16(source[i]);
+            long start = row * from.Pitch;
+            switch (from.Type)
+            {
+                case DType.F16:
+                    for (int i = 0; i < from.Width; i++) to[i] = (float)((Half*)from.Data)[start + i];
+                    break;
+                case DType.BF16:
+                    for (int i = 0; i < from.Width; i++) to[i] = FromBFloat16(((ushort*)from.Data)[start + i]);
+                    break;
+                default:
+                    new ReadOnlySpan<float>((float*)from.Data + start, from.Width).CopyTo(new(to, from.Width));
+                    break;
+            }
         }
     }
 
-    /// <summary>Rounds fp32 to a host tensor of type F16 or BF16.</summary>
-    internal static void Narrow(float* from, Tensor to)
+    /// <summary>Rounds fp32 to columns of a host tensor.</summary>
+    internal static void Narrow(float* from, Columns to)
     {
-        long count = to.Count;
-        if (to.Type == DType.F16)
+        for (long row = 0; row < to.Rows; row++, from += to.Width)
         {
-            var target = (Half*)to.Data;
-            for (long i = 0; i < count; i++) target[i] = (Half)from[i];
-        }
-        else
-        {
-            var target = (ushort*)to.Data;
-            for (long i = 0; i < count; i++) target[i] = ToBFloat16(from[i]);
+            long start = row * to.Pitch;
+            switch (to.Type)
+            {
+                case DType.F16:
+                    for (int i = 0; i < to.Width; i++) ((Half*)to.Data)[start + i] = (Half)from[i];
+                    break;
+                case DType.BF16:
+                    for (int i = 0; i < to.Width; i++) ((ushort*)to.Data)[start + i] = ToBFloat16(from[i]);
+                    break;
+                default:
+                    new ReadOnlySpan<float>(from, to.Width).CopyTo(new((float*)to.Data + start, to.Width));
+                    break;
+            }
         }
     }
 }

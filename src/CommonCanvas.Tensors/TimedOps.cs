@@ -62,7 +62,7 @@ public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : Op
         var elapsed = Stopwatch.GetElapsedTime(start);
         var (flops, _, untouched, _) = cost();
         long bytes = -untouched;
-        foreach (var (_, tensor, use) in arguments) bytes += use == ArgumentUse.Update ? 2 * tensor.Bytes : tensor.Bytes;
+        foreach (var (_, columns, use) in arguments) bytes += use == ArgumentUse.Update ? 2 * columns.Bytes : columns.Bytes;
         Record(op, elapsed, bytes, flops);
     }
 

@@ -3,30 +3,32 @@ namespace CommonCanvas.Tensors;
 /// <summary>
 /// A host tensor of a floating-point type seen as fp32. F32 is used in place; F16 and BF16 are widened into a rented block,
 /// and what was written there is rounded back by <see cref="Dispose"/>, so that an operation has one code for all types
-/// and rounds once.
+/// and rounds once. Columns of a wider tensor are copied into such a block and back, whatever their type, and lie in it without
+/// the others.
 /// </summary>
 readonly unsafe ref struct Values
 {
     readonly Arena arena;
-    readonly Tensor tensor, wide;
+    readonly Columns columns;
+    readonly Tensor wide;
     readonly bool store;
     readonly float* data;
     readonly int width;
 
     /// <summary>Widens where <paramref name="load"/>, and rounds back at the end where <paramref name="store"/>.</summary>
-    public Values(Arena arena, Tensor tensor, bool load, bool store)
+    public Values(Arena arena, Columns columns, bool load, bool store)
     {
-        (this.arena, this.tensor, this.store) = (arena, tensor, store);
-        if (tensor.IsNone) return;
-        width = tensor.Channels;
-        if (!tensor.Type.IsReduced())
+        (this.arena, this.columns, this.store) = (arena, columns, store);
+        if (columns.IsNone) return;
+        width = columns.Width;
+        if (columns.IsWhole && !columns.Type.IsReduced())
         {
-            data = (float*)tensor.Data;
+            data = (float*)columns.Data;
             return;
         }
-        wide = arena.RentLike(tensor, DType.F32);
+        wide = arena.Rent(DType.F32, checked((int)columns.Rows), width);
         data = (float*)wide.Data;
-        if (load) Rounding.Widen(tensor, data);
+        if (load) Rounding.Widen(columns, data);
     }
 
     /// <summary>Element <paramref name="i"/> in memory order.</summary>
@@ -42,7 +44,7 @@ readonly unsafe ref struct Values
     public void Dispose()
     {
         if (wide.IsNone) return;
-        if (store) Rounding.Narrow(data, tensor);
+        if (store) Rounding.Narrow(data, columns);
         arena.Release(wide);
     }
 }

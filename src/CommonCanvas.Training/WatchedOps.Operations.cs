@@ -158,7 +158,7 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    public void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp)
     {
         inner.AttentionForward(q, k, v, heads, causal, y, logSumExp);
         Flops += 4 * q.Count * k[1];
@@ -166,7 +166,7 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
-    public void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    public void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
     {
         inner.AttentionBackward(q, k, v, y, logSumExp, dY, heads, causal, dQ, dK, dV);
         Flops += 10 * q.Count * k[1];

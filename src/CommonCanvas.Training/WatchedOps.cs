@@ -38,7 +38,7 @@ public sealed partial class WatchedOps(IOps inner) : IOps
         return FirstFault;
     }
 
-    void Inspect(string operation, Tensor weight, Tensor a, Tensor b = default, Tensor c = default, Tensor d = default)
+    void Inspect(string operation, Tensor weight, Columns a, Columns b = default, Columns c = default, Columns d = default)
     {
         bool named = names.TryGetValue(weight.Data, out string? name);
         if (named) lastNamed = name!;
@@ -46,7 +46,20 @@ public sealed partial class WatchedOps(IOps inner) : IOps
         FirstFault = named ? $"{operation} of {name} gave a value that is not finite" : $"{operation} after {lastNamed} gave a value that is not finite";
     }
 
-    bool Finite(Tensor tensor) => tensor.IsNone || tensor.Type == DType.I32 || inner.CountNonFinite(tensor) == 0;
+    bool Finite(Columns written)
+    {
+        if (written.IsNone || written.Type == DType.I32 || inner.CountNonFinite(written.Tensor) == 0) return true;
+        if (written.IsWhole) return false;
+        // Beside the columns there may be anything.
+        var wide = Arena.Rent(DType.F32, (int)written.Rows, written.Pitch);
+        inner.Cast(written.Tensor, wide);
+        float[] values = inner.DownloadFloats(wide);
+        Arena.Release(wide);
+        for (int row = 0; row < written.Rows; row++)
+            foreach (float value in values.AsSpan(row * written.Pitch + written.First, written.Width))
+                if (!float.IsFinite(value)) return false;
+        return true;
+    }
 
     static int Wanted(Tensor a, Tensor b) => (a.IsNone ? 0 : 1) + (b.IsNone ? 0 : 1);
 

@@ -2,7 +2,7 @@ namespace CommonCanvas.Tensors.Tests;
 
 public class CheckedOpsTests
 {
-    /// <summary>A device with one wrong element, and a gradient that is assigned where it should accumulate.</summary>
+    /// <summary>A device with wrong elements, and a gradient that is assigned where it should accumulate.</summary>
     sealed class Wrong : CpuOps
     {
         public override void LinearForward(Tensor x, Tensor weight, Tensor bias, Tensor residual, Tensor y)
@@ -16,6 +16,12 @@ public class CheckedOpsTests
         {
             if (!dBias.IsNone) dBias.Tensor.Span<float>().Clear();
             base.LinearBackward(x, weight, dY, residual, dX, dWeight, dBias);
+        }
+
+        public override void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
+        {
+            base.AttentionBackward(q, k, v, y, logSumExp, dY, heads, causal, dQ, dK, dV);
+            dV.Tensor.Span<float>()[dV.Pitch + dV.First + 3] += 1; // of the second token
         }
     }
 
@@ -41,6 +47,21 @@ public class CheckedOpsTests
         var error = Assert.Throws<OpMismatchException>(() =>
             ops.LinearBackward(run.Input("x", 3, 6), run.Input("weight", 5, 6), run.Input("dY", 3, 5), default, run.Output("dX", 3, 6), run.Sum("dWeight", 5, 6), run.Sum("dBias", 5)));
         Assert.Contains("dBias[0]", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Of columns that several results have of one tensor, each result's own are compared.</summary>
+    [Fact]
+    public void A_difference_among_columns_is_named()
+    {
+        using var ops = new CheckedOps(new Wrong());
+        using var run = new OpRun(ops, DType.F32);
+        Tensor qkv = run.Input("qkv", 1, 3, 24), slopes = run.Output("slopes", 1, 3, 26), y = run.Output("y", 1, 3, 8), logSumExp = run.Output("logSumExp", 1, 2, 3);
+        Columns q = new(qkv, 0, 8), k = new(qkv, 8, 8), v = new(qkv, 16, 8);
+        ops.AttentionForward(q, k, v, 2, false, y, logSumExp);
+        var error = Assert.Throws<OpMismatchException>(() =>
+            ops.AttentionBackward(q, k, v, y, logSumExp, run.Input("dY", 1, 3, 8), 2, false, new(slopes, 0, 8), new(slopes, 8, 8), new(slopes, 17, 8)));
+        foreach (string part in new[] { "AttentionBackward on cpu-reference: dV[0, 1, 3] is ", "dK columns 8 to 15 of F32[1, 3, 26]" })
+            Assert.Contains(part, error.Message, StringComparison.Ordinal);
     }
 
     /// <summary>Sums of which some are rounded to the other neighbour, by another order of adding, on the way into GEGLU and back.</summary>

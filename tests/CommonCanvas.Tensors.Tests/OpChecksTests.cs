@@ -27,6 +27,12 @@ public sealed class OpChecksTests : IDisposable
             () => ops.AttentionForward(T(1, 5, 8), T(1, 6, 8), T(1, 6, 8), 2, true, T(1, 5, 8), T(1, 2, 5)));
         Refused("AttentionForward: q is F32[1, 5, 8], must be of channels that are a multiple of 3 heads",
             () => ops.AttentionForward(T(1, 5, 8), T(1, 5, 8), T(1, 5, 8), 3, true, T(1, 5, 8), T(1, 3, 5)));
+        Refused("AttentionForward: q is columns 17 to 24 of F32[1, 5, 24], must be within the tensor",
+            () => ops.AttentionForward(new(T(1, 5, 24), 17, 8), T(1, 5, 8), T(1, 5, 8), 2, true, T(1, 5, 8), T(1, 2, 5)));
+        Refused("AttentionForward: v is columns 8 to 15 of F32[1, 5, 24], must be of a tensor as wide as k's, 16",
+            () => ops.AttentionForward(T(1, 5, 8), new(T(1, 5, 16), 0, 8), new(T(1, 5, 24), 8, 8), 2, true, T(1, 5, 8), T(1, 2, 5)));
+        Refused("AttentionBackward: dK is columns 8 to 14 of F32[1, 5, 16], must be F32[1, 5, 8]",
+            () => ops.AttentionBackward(T(1, 5, 8), T(1, 5, 8), T(1, 5, 8), T(1, 5, 8), T(1, 2, 5), T(1, 5, 8), 2, true, default, new(T(1, 5, 16), 8, 7), default));
         Refused("EmbeddingForward: position is F32[3, 8], must be F32[4, 8]",
             () => ops.EmbeddingForward(new Tensor(1, DType.I32, 2, 4), T(9, 8), T(3, 8), T(2, 4, 8)));
         Refused("MseForward: weight is F32[1], must be F32[2]", () => ops.MseForward(T(2, 5), T(2, 5), T(1), T(2)));

@@ -18,13 +18,14 @@ public sealed partial class CudaOps
     static readonly (int Size, string Forward, string Backward)[] SimtSizes = [.. Names("Simt", 64, 192, 512)];
 
     /// <inheritdoc/>
-    public void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    public void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp)
     {
         OpChecks.AttentionForward(q, k, v, heads, causal, y, logSumExp);
-        int size = q[2] / heads;
+        int size = q.Width / heads;
         CheckAttention(q, k, size);
-        int aligned = AlignedRows(q.Type, size, q, k, v, y);
-        ReadOnlySpan<KernelArgument> arguments = [q.Data, k.Data, v.Data, y.Data, logSumExp.Data, q[1], k[1], size, AttentionScale(size), causal ? 1 : 0, aligned];
+        int aligned = AlignedRows(size, q, k, v, y);
+        ReadOnlySpan<KernelArgument> arguments =
+            [q.Data, k.Data, v.Data, y.Data, logSumExp.Data, q[1], k[1], size, q.Pitch, k.Pitch, AttentionScale(size), causal ? 1 : 0, aligned];
         var matrix = Covering(MatrixSizes, size);
         if (HasMatrixInstructions(q.Type) && size <= matrix.Size && ForwardShared(matrix.Size) <= device.SharedMemoryPerBlock)
             Launch(Kernel(AttentionForwardFile, q.Type, matrix.Forward), Grid(q[1], ForwardQueries(matrix.Size), heads, q[0]), MatrixThreads, ForwardShared(matrix.Size), arguments);
@@ -33,21 +34,23 @@ public sealed partial class CudaOps
     }
 
     /// <inheritdoc/>
-    public void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    public void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
     {
         OpChecks.AttentionBackward(q, k, v, y, logSumExp, dY, heads, causal, dQ, dK, dV);
-        int size = q[2] / heads;
+        int size = q.Width / heads;
         CheckAttention(q, k, size);
+        CheckAttention(dQ, dK.IsNone ? dV : dK, size);
         var delta = Arena.Rent(DType.F32, q[0], heads, q[1]);
         Launch(Kernel(AttentionDeltaFile, q.Type, "AttentionDelta"), Grid(q[1], DeltaRows, heads, q[0]), DeltaRows, 0,
-            [y.Data, dY.Data, delta.Data, q[1], size, AlignedRows(q.Type, size, y, dY)]);
+            [y.Data, dY.Data, delta.Data, q[1], size, AlignedRows(size, y, dY)]);
         var matrix = Covering(MatrixSizes, size);
         if (HasMatrixInstructions(q.Type) && size <= matrix.Size && BackwardShared(matrix.Size) <= device.SharedMemoryPerBlock)
         {
             int keyBlocks = dK.IsNone && dV.IsNone ? 0 : Blocks(k[1], SimtRows), queryBlocks = dQ.IsNone ? 0 : Blocks(q[1], SimtRows);
-            int aligned = AlignedRows(q.Type, size, q, k, v, dY) & AlignedRows(q.Type, size, dQ, dK, dV);
+            int aligned = AlignedRows(size, q, k, v, dY) & AlignedRows(size, dQ, dK, dV);
             Launch(Kernel(AttentionBackwardFile, q.Type, matrix.Backward), new Dim3(keyBlocks + queryBlocks, heads, q[0]), MatrixThreads, BackwardShared(matrix.Size),
-                [q.Data, k.Data, v.Data, dY.Data, logSumExp.Data, delta.Data, dQ.Data, dK.Data, dV.Data, q[1], k[1], size, AttentionScale(size), causal ? 1 : 0, aligned, keyBlocks]);
+                [q.Data, k.Data, v.Data, dY.Data, logSumExp.Data, delta.Data, dQ.Data, dK.Data, dV.Data, q[1], k[1], size,
+                 q.Pitch, k.Pitch, dY.Channels, dQ.Pitch, (dK.IsNone ? dV : dK).Pitch, AttentionScale(size), causal ? 1 : 0, aligned, keyBlocks]);
         }
         else
         {
@@ -59,14 +62,14 @@ public sealed partial class CudaOps
         Arena.Release(delta);
     }
 
-    void OneGradient(CudaKernel kernel, Tensor own, Tensor ownGrad, Tensor other, Tensor otherGrad, Tensor values, Tensor logSumExp, Tensor delta, Tensor result,
+    void OneGradient(CudaKernel kernel, Columns own, Columns ownGrad, Columns other, Columns otherGrad, Columns values, Tensor logSumExp, Tensor delta, Columns result,
         int heads, bool causal, bool ofKeys, bool slopes)
     {
         if (result.IsNone) return;
-        int size = own[2] / heads, aligned = AlignedRows(own.Type, size, own, ownGrad, other, otherGrad) & AlignedRows(own.Type, size, values, result);
+        int size = own.Width / heads, aligned = AlignedRows(size, own, ownGrad, other, otherGrad) & AlignedRows(size, values, result);
         Launch(kernel, Grid(own[1], SimtRows, heads, own[0]), SimtThreads, 0,
             [own.Data, ownGrad.Data, other.Data, otherGrad.Data, values.Data, logSumExp.Data, delta.Data, result.Data, (ofKeys ? other : own)[1], (ofKeys ? own : other)[1],
-             size, AttentionScale(size), causal ? 1 : 0, ofKeys ? 1 : 0, slopes ? 1 : 0, aligned]);
+             size, own.Pitch, ownGrad.Pitch, other.Pitch, otherGrad.Pitch, values.Pitch, result.Pitch, AttentionScale(size), causal ? 1 : 0, ofKeys ? 1 : 0, slopes ? 1 : 0, aligned]);
     }
 
     /// <summary>Whether the device multiplies matrices of a type: F16 since 7.5, BF16 since 8.0.</summary>
@@ -95,14 +98,18 @@ public sealed partial class CudaOps
     static int Blocks(int rows, int tile) => (rows + tile - 1) / tile;
 
     /// <summary>1 where every row of a head starts at a multiple of 16 bytes and has a multiple of 16 bytes.</summary>
-    static int AlignedRows(DType type, int size, Tensor a, Tensor b, Tensor c = default, Tensor d = default) => size % Lanes(type) == 0 && Aligned(a, b, c, d) ? 1 : 0;
+    static int AlignedRows(int size, Columns a, Columns b, Columns c = default, Columns d = default) =>
+        AlignedRows(size, a) && AlignedRows(size, b) && AlignedRows(size, c) && AlignedRows(size, d) ? 1 : 0;
 
-    static void CheckAttention(Tensor q, Tensor k, int size)
+    static bool AlignedRows(int size, Columns a) => a.IsNone || (a.Data & 15) == 0 && a.Pitch % Lanes(a.Type) == 0 && size % Lanes(a.Type) == 0;
+
+    static void CheckAttention(Columns q, Columns k, int size)
     {
         int largest = SimtSizes[^1].Size;
         if (size > largest) throw new ArgumentException($"q {q}: heads of {size} elements; the CUDA kernels take {largest} at most: use more heads", nameof(q));
-        if ((long)Math.Max(q[1], k[1]) * q[2] > int.MaxValue - 1024L * q[2])
-            throw new ArgumentException($"q {q}, k {k}: a sample of 2^31 elements or more; attend within parts of the tokens", nameof(q));
+        if (Large(q) || Large(k)) throw new ArgumentException($"q {q}, k {k}: a sample of 2^31 elements or more; attend within parts of the tokens", nameof(q));
+
+        static bool Large(Columns c) => !c.IsNone && (c[1] + 1024L) * c.Pitch > int.MaxValue;
     }
 
     /// <summary>The smallest size that covers another, or the largest.</summary>

@@ -26,7 +26,7 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
     public static void Run(ThreadTeam team, void* argument, int thread)
     {
         ref var job = ref *(AttentionJob*)argument;
-        nint size = job.Size, stride = job.Stride, wide = Panels(1, size);
+        nint size = job.Size, wide = Panels(1, size);
         float* keysT = (float*)(job.Threads + thread * job.Apart), valuesT = keysT + Panels(size, job.Keys), keys = valuesT + Panels(size, job.Keys);
         float* queries = keys + Panels(job.Keys, size), slopes = queries + Panels(job.Queries, size);
         float* dQ = slopes + Panels(job.Queries, size), p = dQ + (job.Queries + QueryBlock) * wide, dS = p + (QueryBlock + 1) * KeyBlock;
@@ -35,15 +35,15 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
         var (first, last) = team.Share(job.Batch * job.Heads, thread);
         for (nint unit = first; unit < last; unit++)
         {
-            nint queryStart = job.QueryStart(unit), keyStart = job.KeyStart(unit);
-            float* q = job.Q + queryStart, dY = job.DY + queryStart, lse = job.LogSumExp + unit * job.Queries;
-            AttentionForward<TV, S>.Transposed(job.K + keyStart, stride, job.Keys, size, keysT);
-            AttentionForward<TV, S>.Transposed(job.V + keyStart, stride, job.Keys, size, valuesT);
-            AttentionForward<TV, S>.Straight(job.K + keyStart, stride, job.Keys, size, keys);
-            AttentionForward<TV, S>.Straight(q, stride, job.Queries, size, queries);
-            AttentionForward<TV, S>.Straight(dY, stride, job.Queries, size, slopes);
+            nint keyStart = job.KeyStart(unit, job.KeyPitch), keySlopeStart = job.KeyStart(unit, job.KeySlopePitch), resultStart = job.QueryStart(unit, job.ResultPitch);
+            float* q = job.Q + job.QueryStart(unit, job.QueryPitch), dY = job.DY + resultStart, y = job.Y + resultStart, lse = job.LogSumExp + unit * job.Queries;
+            AttentionForward<TV, S>.Transposed(job.K + keyStart, job.KeyPitch, job.Keys, size, keysT);
+            AttentionForward<TV, S>.Transposed(job.V + keyStart, job.KeyPitch, job.Keys, size, valuesT);
+            AttentionForward<TV, S>.Straight(job.K + keyStart, job.KeyPitch, job.Keys, size, keys);
+            AttentionForward<TV, S>.Straight(q, job.QueryPitch, job.Queries, size, queries);
+            AttentionForward<TV, S>.Straight(dY, job.ResultPitch, job.Queries, size, slopes);
             Clear(dQ, (job.Queries + QueryBlock) * wide);
-            for (nint i = 0; i < job.Queries; i++) delta[i] = Dot(dY + i * stride, job.Y + queryStart + i * stride, size);
+            for (nint i = 0; i < job.Queries; i++) delta[i] = Dot(dY + i * job.ResultPitch, y + i * job.ResultPitch, size);
 
             for (nint k0 = 0; k0 < job.Keys; k0 += KeyBlock)
             {
@@ -53,10 +53,10 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
                 for (nint q0 = job.Causal ? k0 / QueryBlock * QueryBlock : 0; q0 < job.Queries; q0 += QueryBlock)
                 {
                     nint n = Math.Min(QueryBlock, job.Queries - q0);
-                    for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? q + (q0 + r) * stride : job.Zeros;
+                    for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? q + (q0 + r) * job.QueryPitch : job.Zeros;
                     AttentionForward<TV, S>.Scores(rows, n, size, keysT + k0 * size, count, p, tile);
                     if (job.Causal) AttentionForward<TV, S>.Hide(p, n, q0, k0, count);
-                    for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? dY + (q0 + r) * stride : job.Zeros;
+                    for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? dY + (q0 + r) * job.ResultPitch : job.Zeros;
                     AttentionForward<TV, S>.Scores(rows, n, size, valuesT + k0 * size, count, dS, tile);
                     for (nint r = 0; r < n; r++) Probabilities(p + r * KeyBlock, dS + r * KeyBlock, count, lse[q0 + r], delta[q0 + r], job.Scale, job.ScaleRest);
 
@@ -65,10 +65,11 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
                     for (nint r = 0; r < QueryBlock; r++) rows[r] = dS + r * KeyBlock;
                     AttentionForward<TV, S>.Accumulate(rows, n, count, keys + k0 * NR, job.Keys, wide, dQ + q0 * wide, tile);
                 }
-                CopyOut(dK, wide, count, size, job.DK == null ? null : job.DK + keyStart + k0 * stride, stride);
-                CopyOut(dV, wide, count, size, job.DV == null ? null : job.DV + keyStart + k0 * stride, stride);
+                nint at = keySlopeStart + k0 * job.KeySlopePitch;
+                CopyOut(dK, wide, count, size, job.DK == null ? null : job.DK + at, job.KeySlopePitch);
+                CopyOut(dV, wide, count, size, job.DV == null ? null : job.DV + at, job.KeySlopePitch);
             }
-            CopyOut(dQ, wide, job.Queries, size, job.DQ == null ? null : job.DQ + queryStart, stride);
+            CopyOut(dQ, wide, job.Queries, size, job.DQ == null ? null : job.DQ + job.QueryStart(unit, job.QuerySlopePitch), job.QuerySlopePitch);
         }
     }
 
@@ -102,10 +103,10 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
             }
     }
 
-    static void CopyOut(float* from, nint wide, nint tokens, nint size, float* to, nint stride)
+    static void CopyOut(float* from, nint wide, nint tokens, nint size, float* to, nint pitch)
     {
         if (to == null) return;
-        for (nint t = 0; t < tokens; t++) Buffer.MemoryCopy(from + t * wide, to + t * stride, size * sizeof(float), size * sizeof(float));
+        for (nint t = 0; t < tokens; t++) Buffer.MemoryCopy(from + t * wide, to + t * pitch, size * sizeof(float), size * sizeof(float));
     }
 
     static void Clear(float* p, nint count) => System.Runtime.InteropServices.NativeMemory.Clear(p, (nuint)count * sizeof(float));

@@ -43,27 +43,27 @@ internal static unsafe class AttentionForward<TV, S> where TV : struct where S :
             nint head = unit / blocks, q0 = unit % blocks * QueryBlock, queries = Math.Min(QueryBlock, job.Queries - q0);
             if (head != packed)
             {
-                float* k = job.K + job.KeyStart(head);
-                Transposed(k, job.Stride, job.Keys, job.Size, keys);
-                Straight(job.V + job.KeyStart(head), job.Stride, job.Keys, job.Size, values);
+                nint start = job.KeyStart(head, job.KeyPitch);
+                Transposed(job.K + start, job.KeyPitch, job.Keys, job.Size, keys);
+                Straight(job.V + start, job.KeyPitch, job.Keys, job.Size, values);
                 packed = head;
             }
-            float* q = job.Q + job.QueryStart(head) + q0 * job.Stride;
+            float* q = job.Q + job.QueryStart(head, job.QueryPitch) + q0 * job.QueryPitch;
             for (nint r = 0; r < queries; r++) (highest[r], totals[r]) = (float.NegativeInfinity, 0);
             for (nint i = 0; i < QueryBlock * wide; i++) sums[i] = 0;
             nint seen = job.Causal ? q0 + queries : job.Keys;
             for (nint k0 = 0; k0 < seen; k0 += KeyBlock)
             {
                 nint count = Math.Min(KeyBlock, seen - k0);
-                for (nint r = 0; r < QueryBlock; r++) rows[r] = r < queries ? q + r * job.Stride : job.Zeros;
+                for (nint r = 0; r < QueryBlock; r++) rows[r] = r < queries ? q + r * job.QueryPitch : job.Zeros;
                 Scores(rows, queries, job.Size, keys + k0 * job.Size, count, scores, tile);
                 if (job.Causal) Hide(scores, queries, q0, k0, count);
                 Softmax(scores, queries, count, job.Scale, highest, totals, sums, wide, k0 == 0);
                 for (nint r = 0; r < QueryBlock; r++) rows[r] = scores + r * KeyBlock;
                 Accumulate(rows, queries, count, values + k0 * NR, job.Keys, wide, sums, tile);
             }
-            float* y = job.Y + job.QueryStart(head) + q0 * job.Stride, lse = job.LogSumExp + head * job.Queries + q0;
-            for (nint r = 0; r < queries; r++, y += job.Stride)
+            float* y = job.Y + job.QueryStart(head, job.ResultPitch) + q0 * job.ResultPitch, lse = job.LogSumExp + head * job.Queries + q0;
+            for (nint r = 0; r < queries; r++, y += job.ResultPitch)
             {
                 float inverse = 1 / totals[r];
                 for (nint d = 0; d < job.Size; d++) y[d] = sums[r * wide + d] * inverse;

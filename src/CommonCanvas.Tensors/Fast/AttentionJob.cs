@@ -12,12 +12,12 @@ internal unsafe struct AttentionJob
     public byte* Threads;
     public nint Apart;
 
-    /// <summary>Values from one token to the next.</summary>
-    public readonly nint Stride => Heads * Size;
+    // Values from one token to the next in q, in k and v, in y and dY, in dQ, in dK and dV.
+    public nint QueryPitch, KeyPitch, ResultPitch, QuerySlopePitch, KeySlopePitch;
 
-    /// <summary>Where a head of a sample starts in q, y and their gradients.</summary>
-    public readonly nint QueryStart(nint unit) => unit / Heads * Queries * Stride + unit % Heads * Size;
+    /// <summary>Where a head of a sample starts in a tensor of queries.</summary>
+    public readonly nint QueryStart(nint unit, nint pitch) => unit / Heads * Queries * pitch + unit % Heads * Size;
 
-    /// <summary>Where a head of a sample starts in k, v and their gradients.</summary>
-    public readonly nint KeyStart(nint unit) => unit / Heads * Keys * Stride + unit % Heads * Size;
+    /// <summary>Where a head of a sample starts in a tensor of keys.</summary>
+    public readonly nint KeyStart(nint unit, nint pitch) => unit / Heads * Keys * pitch + unit % Heads * Size;
 }

@@ -3,7 +3,7 @@ namespace CommonCanvas.Tensors;
 /// <summary>Attention.</summary>
 internal sealed unsafe partial class CpuFastOps<TV, S>
 {
-    public override void AttentionForward(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor y, Tensor logSumExp)
+    public override void AttentionForward(Columns q, Columns k, Columns v, int heads, bool causal, Tensor y, Tensor logSumExp)
     {
         OpChecks.AttentionForward(q, k, v, heads, causal, y, logSumExp);
         var job = Attention(q, k, v, heads, causal, logSumExp);
@@ -13,7 +13,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.Y, y);
     }
 
-    public override void AttentionBackward(Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Tensor dQ, Tensor dK, Tensor dV)
+    public override void AttentionBackward(Columns q, Columns k, Columns v, Tensor y, Tensor logSumExp, Tensor dY, int heads, bool causal, Columns dQ, Columns dK, Columns dV)
     {
         OpChecks.AttentionBackward(q, k, v, y, logSumExp, dY, heads, causal, dQ, dK, dV);
         var job = Attention(q, k, v, heads, causal, logSumExp);
@@ -22,6 +22,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         job.DQ = Result(dQ, Scratch.Slot.Small);
         job.DK = Result(dK, Scratch.Slot.Sums);
         job.DV = Result(dV, Scratch.Slot.WideResult);
+        (job.QuerySlopePitch, job.KeySlopePitch) = (WidePitch(dQ), WidePitch(dK.IsNone ? dV : dK));
         job.Threads = scratch.PerThread(Team.Threads, AttentionBackward<TV, S>.ThreadBytes(job), out job.Apart);
         Team.Run(&AttentionBackward<TV, S>.Run, &job);
         StoreResult(job.DQ, dQ);
@@ -29,12 +30,13 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         StoreResult(job.DV, dV);
     }
 
-    AttentionJob Attention(Tensor q, Tensor k, Tensor v, int heads, bool causal, Tensor logSumExp)
+    AttentionJob Attention(Columns q, Columns k, Columns v, int heads, bool causal, Tensor logSumExp)
     {
         var job = new AttentionJob
         {
             Q = Wide(q, Scratch.Slot.WideX), K = Wide(k, Scratch.Slot.WideDY), V = Wide(v, Scratch.Slot.WideWeight), LogSumExp = (float*)logSumExp.Data,
-            Batch = q[0], Heads = heads, Queries = q[1], Keys = k[1], Size = q[2] / heads, Causal = causal,
+            Batch = q[0], Heads = heads, Queries = q[1], Keys = k[1], Size = q.Width / heads, Causal = causal,
+            QueryPitch = WidePitch(q), KeyPitch = WidePitch(k), ResultPitch = q.Width,
         };
         double scale = 1 / Math.Sqrt(job.Size);
         job.Scale = (float)scale;

@@ -127,15 +127,4 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
 
     /// <summary>The first output position that copies input position <paramref name="i"/> or a later one.</summary>
     static nint FirstCopyOf(nint i, nint inputs, nint outputs) => (i * outputs + inputs - 1) / inputs;
-
-    /// <summary>Where an operation writes a result as fp32: the tensor itself, or a shared buffer that <see cref="StoreResult"/> rounds.</summary>
-    float* Result(Tensor y, Scratch.Slot slot) =>
-        y.IsNone ? null : y.Type == DType.F32 ? (float*)y.Data : (float*)scratch.Get(slot, (nint)y.Count * sizeof(float));
-
-    void StoreResult(float* result, Tensor y)
-    {
-        if (y.IsNone || y.Type == DType.F32) return;
-        var job = new MapJob { A = result, TypeA = DType.F32, Y = (void*)y.Data, TypeY = y.Type, Count = (nint)y.Count };
-        Launch(&CastRun, ref job);
-    }
 }

@@ -65,15 +65,4 @@ internal sealed unsafe partial class CpuFastOps<TV, S>(int threads, bool nativeB
         }
         base.Dispose(disposing);
     }
-
-    /// <summary>A tensor's values as fp32: in place, or widened into a shared buffer by all threads.</summary>
-    float* Wide(Tensor tensor, Scratch.Slot slot)
-    {
-        if (tensor.IsNone) return null;
-        if (tensor.Type == DType.F32) return (float*)tensor.Data;
-        float* to = (float*)scratch.Get(slot, (nint)tensor.Count * sizeof(float));
-        var job = new MapJob { A = (void*)tensor.Data, TypeA = tensor.Type, Y = to, TypeY = DType.F32, Count = (nint)tensor.Count };
-        Launch(&CastRun, ref job);
-        return to;
-    }
 }

@@ -1,6 +1,6 @@
 namespace CommonCanvas.Tensors.Tests;
 
-public abstract class AttentionTests(TestDevice device) : OpTests(device)
+public abstract partial class AttentionTests(TestDevice device) : OpTests(device)
 {
     /// <summary>Batch, queries, keys, heads, size of a head, causal.</summary>
     public static TheoryData<int, int, int, int, int, bool> Cases => new()

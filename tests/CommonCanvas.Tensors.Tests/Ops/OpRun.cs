@@ -55,6 +55,14 @@ public sealed class OpRun(IOps ops, DType type, bool coarse = false, IReadOnlyDi
         return tensor;
     }
 
+    /// <summary>Changes what an input is made of.</summary>
+    public void Change(string name, Action<float[]> change)
+    {
+        float[] values = initial[name];
+        change(values);
+        Store(tensors[name], values);
+    }
+
     /// <summary>Integers in [0, <paramref name="bound"/>), with repetitions.</summary>
     public Tensor Ids(string name, int bound, params int[] shape)
     {
