@@ -54,7 +54,7 @@ sealed class AutoencoderMid : Layer
     {
         first = new(context, scope["resnets.0"], channels, channels, timeWidth: 0, config.NormGroups, AutoencoderConfig.NormEps);
         norm = new(context, scope["attentions.0.group_norm"], channels, config.NormGroups, AutoencoderConfig.NormEps, silu: false);
-        attention = new(context, scope["attentions.0"], channels, channels, heads: 1, bias: true, AttentionNames.Diffusers);
+        attention = new(context, scope["attentions.0"], channels, contextWidth: null, heads: 1, bias: true, AttentionNames.Diffusers);
         last = new(context, scope["resnets.1"], channels, channels, timeWidth: 0, config.NormGroups, AutoencoderConfig.NormEps);
     }
 

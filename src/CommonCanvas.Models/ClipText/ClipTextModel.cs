@@ -132,7 +132,7 @@ sealed class ClipLayer : Layer
     {
         activation = config.QuickGelu ? Activation.QuickGelu : Activation.Gelu;
         norm1 = new(context, scope["layer_norm1"], config.HiddenSize, config.NormEps);
-        attention = new(context, scope["self_attn"], config.HiddenSize, config.HiddenSize, config.Heads, bias: true, AttentionNames.Clip, causal: true);
+        attention = new(context, scope["self_attn"], config.HiddenSize, contextWidth: null, config.Heads, bias: true, AttentionNames.Clip, causal: true);
         norm2 = new(context, scope["layer_norm2"], config.HiddenSize, config.NormEps);
         expand = new(context, scope["mlp.fc1"], config.HiddenSize, config.IntermediateSize);
         contract = new(context, scope["mlp.fc2"], config.IntermediateSize, config.HiddenSize);

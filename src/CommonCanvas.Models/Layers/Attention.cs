@@ -16,72 +16,96 @@ public sealed record AttentionNames(string Query, string Key, string Value, stri
     public static AttentionNames Clip { get; } = new("q_proj", "k_proj", "v_proj", "out_proj");
 }
 
-/// <summary>Multi-head attention of tokens to themselves or to a context, with a residual.</summary>
+/// <summary>
+/// Multi-head attention of tokens to themselves or to a context, with a residual. Projections of the same input whose weights
+/// lie next to each other are one product: query, key and value of a self-attention without biases, key and value of a
+/// cross-attention.
+/// </summary>
 public sealed class Attention : Layer
 {
-    readonly Linear toQ, toK, toV, toOut;
-    readonly int heads;
+    readonly Linear[] ofTokens, ofContext; // together they give query, key and value, in this order
+    readonly Linear toOut;
+    readonly int width, heads;
     readonly bool causal;
-    Tensor q, k, v, y, logSumExp;
-    bool self;
+    readonly Tensor[] projected, working;
+    Tensor y, logSumExp;
 
     /// <summary>Declares the projections.</summary>
     /// <param name="context">Shared by the model.</param>
     /// <param name="scope">Where the parameters are named.</param>
     /// <param name="width">Width of the tokens.</param>
-    /// <param name="contextWidth">Width of what they attend to.</param>
+    /// <param name="contextWidth">Width of what they attend to; null where that is themselves.</param>
     /// <param name="heads">Heads, each of width / heads.</param>
     /// <param name="bias">Whether query, key and value have biases; the output has one.</param>
     /// <param name="names">Names of the projections.</param>
     /// <param name="causal">Whether a token sees only those before it.</param>
-    public Attention(LayerContext context, ParameterScope scope, int width, int contextWidth, int heads, bool bias, AttentionNames names, bool causal = false) : base(context)
+    public Attention(LayerContext context, ParameterScope scope, int width, int? contextWidth, int heads, bool bias, AttentionNames names, bool causal = false) : base(context)
     {
-        (this.heads, this.causal) = (heads, causal);
-        toQ = new(context, scope[names.Query], width, width, bias);
-        toK = new(context, scope[names.Key], contextWidth, width, bias);
-        toV = new(context, scope[names.Value], contextWidth, width, bias);
+        (this.width, this.heads, this.causal) = (width, heads, causal);
+        ofTokens = contextWidth is null ? Projections(width, names.Query, names.Key, names.Value) : Projections(width, names.Query);
+        ofContext = contextWidth is { } inputs ? Projections(inputs, names.Key, names.Value) : [];
         toOut = new(context, scope[names.Output], width, width);
+        projected = new Tensor[ofTokens.Length + ofContext.Length];
+        working = new Tensor[projected.Length];
+
+        Linear[] Projections(int inputs, params string[] of)
+        {
+            Linear[] each = [.. of.Select(name => new Linear(context, scope[name], inputs, width, bias))];
+            return each.Length > 1 && Linear.Joined(context, scope[string.Join('+', of)], each) is { } all ? [all] : each;
+        }
     }
 
-    /// <summary>[B, N, width] from x [B, N, width], text [B, M, contextWidth] (left out: x itself) and the residual.</summary>
+    /// <summary>[B, N, width] from x [B, N, width], the context [B, M, contextWidth] where there is one, and the residual.</summary>
     public Tensor Forward(Tensor x, Tensor text, Tensor residual)
     {
-        self = text.IsNone;
-        var keys = self ? x : text;
-        var (qs, ks, vs) = (toQ.Forward(x), toK.Forward(keys), toV.Forward(keys));
-        var attended = Arena.RentLike(qs);
+        for (int i = 0; i < working.Length; i++) working[i] = i < ofTokens.Length ? ofTokens[i].Forward(x) : ofContext[i - ofTokens.Length].Forward(text);
+        var (q, k, v) = Parts(working);
+        var attended = Arena.RentLike(x);
         var lse = Arena.Rent(DType.F32, x[0], heads, x[1]);
-        Ops.AttentionForward(qs, ks, vs, heads, causal, attended, lse);
+        Ops.AttentionForward(q, k, v, heads, causal, attended, lse);
         var result = toOut.Forward(attended, residual);
-        HandOn(ref q, qs);
-        HandOn(ref k, ks);
-        HandOn(ref v, vs);
+        for (int i = 0; i < working.Length; i++) HandOn(ref projected[i], working[i]);
         HandOn(ref y, attended);
         HandOn(ref logSumExp, lse);
         return result;
     }
 
-    /// <summary>The gradient of x, and of the text where it is given and <paramref name="needText"/>.</summary>
+    /// <summary>The gradient of x, and of the context where there is one and <paramref name="needText"/>.</summary>
     public (Tensor X, Tensor Text) Backward(Tensor dResult, bool needText = false)
     {
         var dAttended = toOut.Backward(dResult);
-        var (dQ, dK, dV) = (Arena.RentLike(q), Arena.RentLike(k), Arena.RentLike(v));
+        for (int i = 0; i < working.Length; i++) working[i] = Arena.RentLike(projected[i]);
+        var (q, k, v) = Parts(projected);
+        var (dQ, dK, dV) = Parts(working);
         Ops.AttentionBackward(q, k, v, y, logSumExp, dAttended, heads, causal, dQ, dK, dV);
         Arena.Release(dAttended);
-        Arena.Drop(ref q);
-        Arena.Drop(ref k);
-        Arena.Drop(ref v);
+        for (int i = 0; i < projected.Length; i++) Arena.Drop(ref projected[i]);
         Arena.Drop(ref y);
         Arena.Drop(ref logSumExp);
-        var dX = toQ.Backward(dQ);
-        Tensor dText = default;
-        if (self) toK.BackwardAdding(dX, dK);
-        else dText = toK.Backward(dK, needText);
-        if (self || needText) toV.BackwardAdding(self ? dX : dText, dV);
-        else toV.Backward(dV, needInput: false);
-        Arena.Release(dQ);
-        Arena.Release(dK);
-        Arena.Release(dV);
+        Tensor dX = default, dText = default;
+        for (int i = 0; i < working.Length; i++)
+            if (i < ofTokens.Length) AddGradient(ofTokens[i], working[i], ref dX, needed: true);
+            else AddGradient(ofContext[i - ofTokens.Length], working[i], ref dText, needText);
         return (dX, dText);
+    }
+
+    void AddGradient(Linear projection, Tensor dY, ref Tensor dInput, bool needed)
+    {
+        if (dInput.IsNone) dInput = projection.Backward(dY, needed);
+        else projection.BackwardAdding(dInput, dY);
+        Arena.Release(dY);
+    }
+
+    /// <summary>Where query, key and value stand in what the projections give.</summary>
+    (Columns Query, Columns Key, Columns Value) Parts(Tensor[] of)
+    {
+        return (Part(0), Part(1), Part(2));
+
+        Columns Part(int index)
+        {
+            int i = 0;
+            for (; index >= of[i].Channels / width; i++) index -= of[i].Channels / width;
+            return new(of[i], index * width, width);
+        }
     }
 }

@@ -22,6 +22,18 @@ public sealed class Linear : Layer
         bias = hasBias ? scope.Bias(outputs, inputs) : null;
     }
 
+    Linear(LayerContext context, Parameter weight) : base(context) => this.weight = weight;
+
+    /// <summary>
+    /// One layer for several of the same input: [..., the outputs of the first, of the second, ...]. Null where their weights do not
+    /// lie next to each other, as those of layers with biases.
+    /// </summary>
+    /// <param name="context">Shared by the model.</param>
+    /// <param name="scope">How they are named together.</param>
+    /// <param name="layers">Stay unused where there is one for all.</param>
+    public static Linear? Joined(LayerContext context, ParameterScope scope, params Linear[] layers) =>
+        scope.Join([.. layers.Select(layer => layer.weight)]) is { } weight ? new Linear(context, weight) : null;
+
     /// <summary>[..., outputs]; the residual, of the result's shape, is optional.</summary>
     public Tensor Forward(Tensor input, Tensor residual = default)
     {

@@ -21,11 +21,17 @@ public enum Initial
 /// </summary>
 public sealed class Parameter
 {
+    readonly Parameter[] parts = [];
+
     internal Parameter(string name, int[] shape, int[] fileShape, Initial initial, int fanIn, int unit, long offset)
     {
         (Name, Shape, FileShape, Initial, FanIn, Unit, Offset) = (name, shape, fileShape, initial, fanIn, unit, offset);
         Count = shape.Aggregate(1L, (a, b) => a * b);
     }
+
+    /// <summary>Matrices that lie next to each other as one, the rows of each under those of the one before.</summary>
+    internal Parameter(string name, Parameter[] parts)
+        : this(name, [parts.Sum(part => part.Shape[0]), parts[0].Shape[1]], [], parts[0].Initial, parts[0].FanIn, parts[0].Unit, parts[0].Offset) => this.parts = parts;
 
     /// <summary>Name in diffusers' and transformers' files.</summary>
     public string Name { get; }
@@ -57,8 +63,19 @@ public sealed class Parameter
     /// <summary>The gradient, F32, in memory's layout; none outside training.</summary>
     public Tensor Gradient { get; internal set; }
 
-    /// <summary>Whether the gradient awaits the first contribution of a backward pass, which is to replace what is there.</summary>
-    internal bool AwaitsGradient { get; set; }
+    /// <summary>
+    /// Whether the gradient awaits the first contribution of a backward pass, which is to replace what is there. Matrices that are
+    /// seen as one receive theirs together.
+    /// </summary>
+    internal bool AwaitsGradient
+    {
+        get => parts.Length > 0 ? parts[0].AwaitsGradient : field;
+        set
+        {
+            field = value;
+            foreach (var part in parts) part.AwaitsGradient = value;
+        }
+    }
 
     /// <summary>
     /// Where a layer's Backward puts its contribution to the gradient: added to what is there, but for the first one in a pass
@@ -118,6 +135,12 @@ public readonly struct ParameterScope(ParameterSet set, string prefix)
     /// <summary>A convolution's weight.</summary>
     public Parameter Kernel(int outputs, int inputs, int size) =>
         set.Add(this["weight"].Name, [outputs, size, size, inputs], [outputs, inputs, size, size], Initial.FanIn, inputs * size * size);
+
+    /// <summary>
+    /// Matrices of one width as a single one, for one product in place of several; null where they do not lie next to each other.
+    /// They remain parameters of their own, by which the model is initialised, saved and loaded.
+    /// </summary>
+    public Parameter? Join(params Parameter[] matrices) => set.Join(this["weight"].Name, matrices);
 
     /// <summary>A table of embeddings [rows, width].</summary>
     public Parameter Table(int rows, int width) => set.Add(this["weight"].Name, [rows, width], [rows, width], Initial.Embedding, width);

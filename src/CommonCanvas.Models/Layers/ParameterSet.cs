@@ -15,7 +15,7 @@ public sealed partial class ParameterSet : IDisposable
     /// <summary>Elements that parameters start at multiples of: a cache line.</summary>
     const int ParameterAlignment = 32;
 
-    readonly List<Parameter> parameters = [];
+    readonly List<Parameter> parameters = [], joined = [];
     readonly Dictionary<string, Parameter> byName = new(StringComparer.Ordinal);
     readonly List<ParameterUnit> units = [];
     string? unitName;
@@ -71,6 +71,16 @@ public sealed partial class ParameterSet : IDisposable
         return parameter;
     }
 
+    /// <summary>As <see cref="ParameterScope.Join"/>.</summary>
+    internal Parameter? Join(string name, Parameter[] matrices)
+    {
+        for (int i = 1; i < matrices.Length; i++)
+            if (matrices[i].Offset != matrices[i - 1].Offset + matrices[i - 1].Count) return null; // alignment or a bias stands between
+        var whole = new Parameter(name, matrices);
+        joined.Add(whole);
+        return whole;
+    }
+
     /// <summary>Takes the memory and gives every parameter its part. Weights and gradients start at zero.</summary>
     /// <param name="ops">The device.</param>
     /// <param name="type">Compute precision.</param>
@@ -85,7 +95,7 @@ public sealed partial class ParameterSet : IDisposable
         if (type == DType.F32) Master = Compute;
         else if (training) Master = Zeros(DType.F32, count);
         if (training) Gradient = Zeros(DType.F32, count);
-        foreach (var parameter in parameters)
+        foreach (var parameter in parameters.Concat(joined)) // by whose names the memory that operations see is labelled
         {
             parameter.Value = parameter.Slice(Compute);
             ops.Label(parameter.Value, parameter.Name);

@@ -13,7 +13,7 @@ public sealed class BasicTransformerBlock : Layer
     public BasicTransformerBlock(LayerContext context, ParameterScope scope, int width, int textWidth, int heads) : base(context)
     {
         norm1 = new(context, scope["norm1"], width);
-        self = new(context, scope["attn1"], width, width, heads, bias: false, AttentionNames.Diffusers);
+        self = new(context, scope["attn1"], width, contextWidth: null, heads, bias: false, AttentionNames.Diffusers);
         norm2 = new(context, scope["norm2"], width);
         cross = new(context, scope["attn2"], width, textWidth, heads, bias: false, AttentionNames.Diffusers);
         norm3 = new(context, scope["norm3"], width);

@@ -29,6 +29,25 @@ public sealed class AttentionBudgetTests : IDisposable
         Costs(4 * q.Bytes + 4 * k.Bytes + logSumExp.Bytes, 1.3, () => ops.AttentionBackward(q, k, v, y, logSumExp, dY, Heads, false, dQ, dK, dV));
     }
 
+    /// <summary>The same of columns, as a self-attention and a cross-attention have them.</summary>
+    [Theory, InlineData(Tokens), InlineData(TextTokens)]
+    public void Columns_move_as_little(int keys)
+    {
+        var (q, k, v) = Split();
+        var (dQ, dK, dV) = Split();
+        Tensor y = Filled(Tokens), dY = Filled(Tokens), logSumExp = ops.Arena.Rent(DType.F32, 1, Heads, Tokens);
+        Costs(2 * q.Bytes + 2 * k.Bytes + logSumExp.Bytes, 1.1, () => ops.AttentionForward(q, k, v, Heads, false, y, logSumExp));
+        Costs(4 * q.Bytes + 4 * k.Bytes + logSumExp.Bytes, 1.3, () => ops.AttentionBackward(q, k, v, y, logSumExp, dY, Heads, false, dQ, dK, dV));
+
+        (Columns, Columns, Columns) Split()
+        {
+            bool self = keys == Tokens;
+            Tensor all = Filled(keys, self ? 3 * Channels : 2 * Channels);
+            Columns Part(int i) => new(all, i * Channels, Channels);
+            return self ? (Part(0), Part(1), Part(2)) : (Filled(Tokens), Part(0), Part(1));
+        }
+    }
+
     void Costs(long bytes, double allowed, Action operation)
     {
         ops.Synchronize();
@@ -40,9 +59,9 @@ public sealed class AttentionBudgetTests : IDisposable
         Assert.All(launches, launch => Assert.Equal(0, launch.BankConflicts));
     }
 
-    Tensor Filled(int tokens)
+    Tensor Filled(int tokens, int width = Channels)
     {
-        var tensor = ops.Arena.Rent(DType.F16, 1, tokens, Channels);
+        var tensor = ops.Arena.Rent(DType.F16, 1, tokens, width);
         ops.Fill(0.5f, tensor);
         return tensor;
     }
