@@ -29,7 +29,7 @@
 // NEEDS:   ConvBackwardWeight80x160: 128 threads, 232 registers, 46080 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeight96x128: 128 threads, 224 registers, 43008 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeight64x64: 128 threads, 112 registers, 24576 bytes of shared memory, sm_75, mma
-// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 224 registers, 24576 bytes of shared memory, sm_75, mma
+// NEEDS:   ConvBackwardWeightUnaligned: 128 threads, 232 registers, 24576 bytes of shared memory, sm_75, mma
 // NEEDS:   ConvBackwardWeightSimt: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // NEEDS:   ConvBackwardWeightSimtUnaligned: 64 threads, 176 registers, 16384 bytes of shared memory, sm_70
 // WRITES:  y, dX =; dWeight =, or += where accumulate; shares =

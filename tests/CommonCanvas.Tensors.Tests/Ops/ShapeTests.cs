@@ -128,6 +128,7 @@ public abstract class ShapeTests(TestDevice device) : OpTests(device)
     [InlineData(1, 1, 1)]
     [InlineData(3, 35, 4)]
     [InlineData(1, 17, 33)]
+    [InlineData(2, 64, 32)]
     public void Transpose_turns_pixels_and_channels(int batch, int rows, int columns)
     {
         foreach (var type in Types)
