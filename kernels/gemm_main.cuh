@@ -78,6 +78,7 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
         static constexpr int Repeat = Fetch::Step % Period == 0 ? 1 : Period / Fetch::Step;
         static constexpr int StepBytes = Fetch::Step * (major == AlongK ? Fetch::Columns : 1) * 16;
         static_assert(Fetch::Step * Repeat % Period == 0, "passes end where the swizzle repeats");
+        static_assert(major != AlongK || Repeat == 1, "a pass is of whole periods of lines");
         word first[Repeat];
 
         __device__ __forceinline__ explicit Places(const Fetch& fetch)
@@ -85,8 +86,7 @@ template <int TileM, int TileN, int WarpM, int WarpN, int BlocksPerMultiprocesso
 #pragma unroll
             for (int pass = 0; pass < Repeat; pass++)
             {
-                int step = pass * Fetch::Step;
-                first[pass] = swizzle<Fetch::Columns>(fetch.line + (major == AlongK ? step : 0), fetch.column + (major == AlongK ? 0 : step));
+                first[pass] = swizzle<Fetch::Columns>(fetch.line, fetch.column + pass * Fetch::Step);
                 keep(first[pass]);
             }
         }
