@@ -114,6 +114,13 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
 // Blocks on a multiprocessor: before sm_80 it has shared memory for one.
 template <int Blocks> constexpr int Resident = HasAsyncCopy ? Blocks : 1;
 
+// For size 64 ptxas 13.0 wants more registers than three blocks leave it; sm_120 has shared memory for two alone.
+#if __CUDA_ARCH__ >= 1200
+constexpr int Resident64 = 2;
+#else
+constexpr int Resident64 = Resident<3>;
+#endif
+
 #define PARAMETERS const storage *q, const storage *k, const storage *v, storage *y, float *logSumExp, \
     int queries, int keys, int size, int qPitch, int kvPitch, float scale, int causal, int aligned
 #define ARGUMENTS q, k, v, y, logSumExp, queries, keys, size, qPitch, kvPitch, scale, causal, aligned
@@ -128,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(AttentionThreads, Resident<3>) Atte
     if constexpr (HasMatrixInstructions) attention_forward<48>(ARGUMENTS);
 }
 
-extern "C" __global__ void __launch_bounds__(AttentionThreads, Resident<3>) AttentionForward64(PARAMETERS)
+extern "C" __global__ void __launch_bounds__(AttentionThreads, Resident64) AttentionForward64(PARAMETERS)
 {
     if constexpr (HasMatrixInstructions) attention_forward<64>(ARGUMENTS);
 }
