@@ -1,4 +1,4 @@
-// Sums and maxima over the lanes of a warp and the warps of a block, always in the same order.
+// Sums over the lanes of a warp and the warps of a block, always in the same order.
 #pragma once
 #include "types.cuh"
 
@@ -10,13 +10,6 @@ __device__ __forceinline__ float warp_sum(float value)
 {
 #pragma unroll
     for (int distance = WarpSize / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(AllLanes, value, distance);
-    return value;
-}
-
-__device__ __forceinline__ float warp_max(float value)
-{
-#pragma unroll
-    for (int distance = WarpSize / 2; distance > 0; distance /= 2) value = fmaxf(value, __shfl_xor_sync(AllLanes, value, distance));
     return value;
 }
 
