@@ -6,6 +6,10 @@
 
 constexpr int Threads = 256;
 
+// x to 9 bits. An average is taken of differences from such a number: they are exact for values of 16 bits and for values near
+// it, and those from x itself would all be rounded to the same side.
+__device__ __forceinline__ float coarse(float x) { return __uint_as_float(__float_as_uint(x) & 0xffff8000u); }
+
 // For N elements of a thread: packs of 16 bytes, or single elements where channels are no multiple of a pack.
 template <int N>
 struct Strip

@@ -45,10 +45,6 @@ struct Pieces
     }
 };
 
-// x to 9 bits. An average is taken of differences from such a number: they are exact for values of 16 bits and for values near
-// it, and those from x itself would all be rounded to the same side.
-__device__ __forceinline__ float coarse(float x) { return __uint_as_float(__float_as_uint(x) & 0xffff8000u); }
-
 // A thread's pixels of its channels. Deviations are taken from its first pixel: d is one of those whose squares are summed, so
 // sum d^2 is at most n times the sum of squared deviations from the mean, and the difference below loses n units at most.
 template <int N>

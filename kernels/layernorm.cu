@@ -2,12 +2,16 @@
 // SHAPES:  x, y, dY, residual, dX [rows, channels]; gamma, beta [channels]; mean, rstd float[rows]; sums float[2][slabs, channels]: of
 //          dY n and of dY, n = (x - mean) rstd
 // LAUNCH:  LayerNormForward, LayerNormBackward: one warp for each row, 8 rows a block. LayerNormBackwardSums: grid (strips of
-//          channels, slabs of rows); then LayerNormBackwardParameters: one block for each 32 channels. `packed`: channels are a
-//          multiple of 16 bytes and all pointers of 16
-// TRAFFIC: forward reads x and writes y once: the second pass over a row finds it in the L1 cache. dX reads x and dY and writes
-//          dX once, the same way, and a residual once; the gradients of parameters read x and dY once more and add 16 bytes a channel and slab
+//          channels, slabs of rows). `packed`: channels are a multiple of 16 bytes and all pointers of 16. Where they are, and no more
+//          than N, and rows are many, LayerNormBackwardN does what both do: one warp for each row, 8 rows a block at a time
+//          (grid-stride), a block a slab. Then LayerNormBackwardParameters: one block for each 32 channels
+// TRAFFIC: forward reads x and writes y once: the second pass over a row finds it in the L1 cache. LayerNormBackwardN reads x, dY and
+//          a residual and writes dX once, and adds 16 bytes a channel and slab; the other two read x and dY twice
 // NEEDS:   LayerNormForward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackward: 256 threads, 64 registers, 0 bytes of shared memory, sm_70
+// NEEDS:   LayerNormBackward320: 256 threads, 96 registers, 4096 bytes of shared memory, sm_70
+// NEEDS:   LayerNormBackward640: 256 threads, 128 registers, 6144 bytes of shared memory, sm_70
+// NEEDS:   LayerNormBackward1280: 256 threads, 200 registers, 10240 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackwardSums: 256 threads, 72 registers, 16640 bytes of shared memory, sm_70
 // NEEDS:   LayerNormBackwardParameters: 256 threads, 56 registers, 2048 bytes of shared memory, sm_70
 // WRITES:  y, mean, rstd, dX =; dGamma, dBeta =, or += where accumulate_*
@@ -49,7 +53,7 @@ __device__ __forceinline__ void forward(const storage* x, const storage* gamma, 
         }
         count += N;
     }
-    float offset = count > 0.0f ? sum / count : 0.0f, reference = __shfl_sync(AllLanes, shift, 0);
+    float offset = count > 0.0f ? sum / count : 0.0f, reference = coarse(warp_sum(count * (shift + offset)) / channels);
     float mean = reference + warp_sum(count * (shift - reference + offset)) / channels;
     float d = shift + offset - mean;
     squares = warp_sum(fmaf(count * d, d, fmaf(-offset, sum, squares)));
@@ -116,6 +120,104 @@ extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackward(const st
 {
     if (packed) backward<Lanes>(x, gamma, mean, rstd, dY, residual, dX, rows, channels);
     else backward<1>(x, gamma, mean, rstd, dY, residual, dX, rows, channels);
+}
+
+// The slab's sums of dY n and of dY, and dX, which is optional, in one pass over the rows: a lane keeps its packs of a row, and
+// the sums of its channels over the warp's rows.
+template <int MostChannels>
+__device__ __forceinline__ void backward_once(const storage* x, const storage* gamma, const float* means, const float* rstds, const storage* dY,
+    const storage* residual, storage* dX, float* sums, int rows, int channels)
+{
+    constexpr int Stride = WarpSize * Lanes, Packs = (MostChannels + Stride - 1) / Stride;
+    typedef Packed<storage, Lanes> Kept;
+    alignas(16) __shared__ float totals[2][Packs * Stride];
+    int first = first_channel<Lanes>(), warp = threadIdx.x / WarpSize;
+    Floats<Lanes> dGamma[Packs] = {}, dBeta[Packs] = {};
+    for (int row = warp_row(); row < rows; row += gridDim.x * RowsPerBlock)
+    {
+        wide start = (wide)row * channels + first;
+        Kept kept[Packs] = {}, slopes[Packs] = {};
+#pragma unroll
+        for (int pack = 0; pack < Packs; pack++)
+            if (first + pack * Stride < channels)
+            {
+                kept[pack] = *reinterpret_cast<const Kept*>(x + start + pack * Stride);
+                slopes[pack] = *reinterpret_cast<const Kept*>(dY + start + pack * Stride);
+            }
+        float mean = means[row], rstd = rstds[row], slope = 0.0f, product = 0.0f;
+#pragma unroll
+        for (int pack = 0; pack < Packs; pack++)
+            if (first + pack * Stride < channels)
+            {
+                Floats<Lanes> scale = load<Lanes>(gamma + first + pack * Stride);
+#pragma unroll
+                for (int lane = 0; lane < Lanes; lane++)
+                {
+                    float dN = widen(slopes[pack].element[lane]), n = (widen(kept[pack].element[lane]) - mean) * rstd;
+                    dGamma[pack][lane] = fmaf(dN, n, dGamma[pack][lane]);
+                    dBeta[pack][lane] += dN;
+                    slope = fmaf(scale[lane], dN, slope);
+                    product = fmaf(scale[lane] * dN, n, product);
+                }
+            }
+        if (dX == nullptr) continue;
+        slope = warp_sum(slope) / channels;
+        product = warp_sum(product) / channels;
+#pragma unroll
+        for (int pack = 0; pack < Packs; pack++)
+            if (first + pack * Stride < channels)
+            {
+                Floats<Lanes> scale = load<Lanes>(gamma + first + pack * Stride), values = load_optional<Lanes>(residual, start + pack * Stride);
+#pragma unroll
+                for (int lane = 0; lane < Lanes; lane++)
+                {
+                    float n = (widen(kept[pack].element[lane]) - mean) * rstd;
+                    values[lane] += rstd * (fmaf(scale[lane], widen(slopes[pack].element[lane]), -slope) - n * product);
+                }
+                store(dX + start + pack * Stride, values);
+            }
+    }
+
+    for (int turn = 0; turn < RowsPerBlock; turn++) // warps in order
+    {
+        if (warp == turn)
+        {
+#pragma unroll
+            for (int pack = 0; pack < Packs; pack++)
+#pragma unroll
+                for (int lane = 0; lane < Lanes; lane++)
+                {
+                    float *gamma_total = &totals[0][first + pack * Stride + lane], *beta_total = &totals[1][first + pack * Stride + lane];
+                    *gamma_total = turn == 0 ? dGamma[pack][lane] : *gamma_total + dGamma[pack][lane];
+                    *beta_total = turn == 0 ? dBeta[pack][lane] : *beta_total + dBeta[pack][lane];
+                }
+        }
+        __syncthreads(); // this warp has added its sums
+    }
+    for (int channel = threadIdx.x; channel < channels; channel += Threads)
+    {
+        sums[blockIdx.x * (wide)channels + channel] = totals[0][channel];
+        sums[(gridDim.x + blockIdx.x) * (wide)channels + channel] = totals[1][channel];
+    }
+}
+
+#define ONCE_PARAMETERS const storage *x, const storage *gamma, const float *mean, const float *rstd, const storage *dY, const storage *residual, \
+    storage *dX, float *sums, int rows, int channels
+#define ONCE_ARGUMENTS x, gamma, mean, rstd, dY, residual, dX, sums, rows, channels
+
+extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackward320(ONCE_PARAMETERS)
+{
+    backward_once<320>(ONCE_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackward640(ONCE_PARAMETERS)
+{
+    backward_once<640>(ONCE_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackward1280(ONCE_PARAMETERS)
+{
+    backward_once<1280>(ONCE_ARGUMENTS);
 }
 
 template <int N>

@@ -15,6 +15,12 @@ public sealed partial class CudaOps
     /// <summary>Pixels that a thread takes at least, where a slab has as many.</summary>
     const int PixelsPerThread = 8;
 
+    /// <summary>
+    /// Rows of LayerNorm that a block takes at least where it makes dX and a slab's sums of the parameters' gradients in one pass: so
+    /// many that those sums, 16 bytes a channel to write and to read, are less than 5 % of the rows themselves.
+    /// </summary>
+    const int RowsOfSlab = 60;
+
     /// <summary>A block's part of [pixels, channels], as <c>channels.cuh</c> lays it out.</summary>
     readonly record struct Strips(bool Packed, int Width, int Count, int SlabPixels, int Slabs)
     {
@@ -79,10 +85,21 @@ public sealed partial class CudaOps
     public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
+        bool wantsSums = !dGamma.IsNone || !dBeta.IsNone;
+        int packed = PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual)), slabs = (int)Math.Min(x.Rows / RowsOfSlab, device.Multiprocessors);
+        if (packed != 0 && wantsSums && 2 * slabs >= device.Multiprocessors && OnceKernel(x.Channels) is { } once)
+        {
+            var slabSums = Arena.Rent(DType.F32, 2, slabs, x.Channels);
+            Launch(Kernel(LayerNormFile, x.Type, once), slabs, ElementThreads, 0,
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, slabSums.Data, (int)x.Rows, x.Channels]);
+            AddParameters(Kernel(LayerNormFile, x.Type, "LayerNormBackwardParameters"), slabSums, slabs, dGamma, dBeta);
+            Arena.Release(slabSums);
+            return;
+        }
         if (!dX.IsNone)
             Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormBackward)), RowBlocks(x), ElementThreads, 0,
-                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, (int)x.Rows, x.Channels, PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual))]);
-        if (dGamma.IsNone && dBeta.IsNone) return;
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, (int)x.Rows, x.Channels, packed]);
+        if (!wantsSums) return;
         var strips = new Strips(x, x.Rows, Aligned(x, dY));
         var sums = Arena.Rent(DType.F32, 2, strips.Slabs, x.Channels);
         Launch(Kernel(LayerNormFile, x.Type, "LayerNormBackwardSums"), new Dim3(strips.Count, strips.Slabs), ElementThreads, 0,
@@ -90,6 +107,15 @@ public sealed partial class CudaOps
         AddParameters(Kernel(LayerNormFile, x.Type, "LayerNormBackwardParameters"), sums, strips.Slabs, dGamma, dBeta);
         Arena.Release(sums);
     }
+
+    /// <summary>The kernel that reads rows of so many channels once; null where there are more than a warp keeps.</summary>
+    static string? OnceKernel(int channels) => channels switch
+    {
+        <= 320 => "LayerNormBackward320",
+        <= 640 => "LayerNormBackward640",
+        <= 1280 => "LayerNormBackward1280",
+        _ => null,
+    };
 
     /// <summary>dGamma and dBeta = or += the sums [2, rows, channels] over the rows.</summary>
     void AddParameters(CudaKernel kernel, Tensor sums, int rows, GradientTarget dGamma, GradientTarget dBeta)

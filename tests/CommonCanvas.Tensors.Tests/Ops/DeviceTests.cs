@@ -107,6 +107,8 @@ public static class SmallEmulatorTests
     [Trait("Category", "Kernels")]
     public class LinearGeglu() : LinearGegluTests(TestDevice.SmallEmulator);
     [Trait("Category", "Kernels")]
+    public class Norm() : NormTests(TestDevice.SmallEmulator);
+    [Trait("Category", "Kernels")]
     public class Elementwise() : ElementwiseTests(TestDevice.SmallEmulator);
     [Trait("Category", "Kernels")]
     public class Shape() : ShapeTests(TestDevice.SmallEmulator);

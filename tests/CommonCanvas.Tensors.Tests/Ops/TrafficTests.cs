@@ -34,13 +34,23 @@ public sealed class TrafficTests : IDisposable
     }
 
     [Fact]
-    public void LayerNorm_reads_once_forward_and_twice_backward()
+    public void LayerNorm_reads_few_rows_once_forward_and_twice_backward()
     {
         Tensor x = Image(), dY = Image(), residual = Image(), y = Image(), gamma = Vector(DType.F16), mean = Full(DType.F32, Tokens), rstd = Full(DType.F32, Tokens);
         Moves(2 * x.Bytes, () => ops.LayerNormForward(x, gamma, gamma, 1e-5f, y, mean, rstd));
         Tensor dGamma = Vector(DType.F32), dBeta = Vector(DType.F32);
         Moves(5 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, default, y, dGamma, dBeta));
         Moves(6 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, residual, y, dGamma, dBeta));
+    }
+
+    [Fact]
+    public void LayerNorm_reads_many_rows_once()
+    {
+        const int Rows = 4 * Tokens;
+        Tensor x = Full(DType.F16, Rows, Channels), dY = Full(DType.F16, Rows, Channels), residual = Full(DType.F16, Rows, Channels), dX = Full(DType.F16, Rows, Channels);
+        Tensor gamma = Vector(DType.F16), mean = Full(DType.F32, Rows), rstd = Full(DType.F32, Rows), dGamma = Vector(DType.F32), dBeta = Vector(DType.F32);
+        Moves(3 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, default, dX, dGamma, dBeta));
+        Moves(4 * x.Bytes, () => ops.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta));
     }
 
     [Fact]
