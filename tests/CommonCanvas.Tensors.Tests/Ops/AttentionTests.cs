@@ -107,12 +107,12 @@ public abstract partial class AttentionTests(TestDevice device) : OpTests(device
         Assert.Equal(First("these"), First("those"));
     }
 
-    static void Forward(OpRun run, int batch, int queries, int keys, int heads, int size, bool causal) =>
+    internal static void Forward(OpRun run, int batch, int queries, int keys, int heads, int size, bool causal) =>
         run.Ops.AttentionForward(run.Input("q", batch, queries, heads * size), run.Input("k", batch, keys, heads * size), run.Input("v", batch, keys, heads * size), heads, causal,
             run.Output("y", batch, queries, heads * size), run.Output("logSumExp", DType.F32, batch, heads, queries));
 
     /// <summary>Either after Forward, or alone with y and logSumExp of the reference, so that devices get the same inputs.</summary>
-    static void Backward(OpRun run, int batch, int queries, int keys, int heads, int size, bool causal, int wanted, bool ofForward)
+    internal static void Backward(OpRun run, int batch, int queries, int keys, int heads, int size, bool causal, int wanted, bool ofForward)
     {
         Tensor q = run.Input("q", batch, queries, heads * size), k = run.Input("k", batch, keys, heads * size), v = run.Input("v", batch, keys, heads * size);
         if (!ofForward)

@@ -37,6 +37,9 @@ public sealed record TestDevice(string Name, Func<int, DeviceLease> Lease, param
     /// <summary>The CUDA kernels on an emulated GPU of one multiprocessor: grids are smaller than the work.</summary>
     public static TestDevice SmallEmulator { get; } = new("emulator (small)", GpuDevices.Emulator, GpuDevices.OneMultiprocessor) { Repeats = 1, Missing = GpuDevices.NoEmulator, HasMatrixInstructions = true };
 
+    /// <summary>The CUDA kernels on an emulated GPU of compute capability 7.5.</summary>
+    public static TestDevice OldEmulator { get; } = new("emulator (7.5)", _ => GpuDevices.OldEmulator(), 1) { Repeats = 1, Missing = GpuDevices.NoEmulator, HasMatrixInstructions = true };
+
     /// <summary>The CUDA kernels on a real GPU.</summary>
     public static TestDevice Cuda { get; } = new("cuda", _ => GpuDevices.Cuda(), 1) { Missing = GpuDevices.NoCuda, HasMatrixInstructions = true };
 

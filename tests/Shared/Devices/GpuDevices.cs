@@ -58,6 +58,15 @@ public static class GpuDevices
             : options with { Threads = schedule == 0 ? 2 : schedule % 2 * 2 + 1, Schedule = (ulong)schedule };
     }
 
+    /// <summary>
+    /// An emulated GPU of compute capability 7.5, as a T4 is: matrix instructions for fp16 alone and half as deep, no copies that run
+    /// beside, no instruction that rounds to bf16, 64 KiB of shared memory.
+    /// </summary>
+    public static DeviceLease OldEmulator() => Lend("emulator 7.5", () => CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions
+    {
+        ComputeCapability = 75, Multiprocessors = 40, SharedMemoryPerBlock = 64 << 10, SharedMemoryPerMultiprocessor = 64 << 10, MemoryBytes = 4L << 30, Threads = 2,
+    }), ptxOnly: true));
+
     /// <summary>Runs <paramref name="action"/> with other devices, by schedule, in place of <see cref="Emulator"/> on this thread.</summary>
     public static void Substitute(Func<int, DeviceLease> devices, Action action)
     {
