@@ -23,7 +23,8 @@ public sealed class AheadOfTimeKernelsTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    static string Ptx() => Nvrtc.Load().Compile(KernelSources.Read(File), File, KernelSources.Headers, KernelLibrary.Options("compute_80", Define)).Ptx;
+    // A fatbin tells its size; a text that a driver loads ends with a zero.
+    static string Ptx() => Nvrtc.Load().Compile(KernelSources.Read(File), File, KernelSources.Headers, KernelLibrary.Options("compute_80", Define)).Ptx + "\0";
 
     // A folder as the build leaves it.
     void Write(string image, string declarations, string codes = "sm_80 sm_90 compute_90", string? sources = null)
@@ -89,7 +90,7 @@ public sealed class AheadOfTimeKernelsTests : IDisposable
     public void What_does_not_fit_is_left_alone_with_one_line(string fault, string reason)
     {
         string ptx = Ptx();
-        Write(fault == "refused" ? "no program" : ptx, ptx, fault == "codes" ? "sm_75 sm_90 compute_90" : "sm_80", fault == "sources" ? new string('0', 64) : null);
+        Write(fault == "refused" ? "no program\0" : ptx, ptx, fault == "codes" ? "sm_75 sm_90 compute_90" : "sm_80", fault == "sources" ? new string('0', 64) : null);
         if (fault == "image") System.IO.File.AppendAllText(folder[Stem + ".fatbin"], " ");
         if (fault == "declarations") System.IO.File.AppendAllText(folder[Stem + ".ptx"], " ");
         if (fault == "nonsense") System.IO.File.WriteAllText(folder[Stem + ".manifest"], "\0\0 \n\n");
