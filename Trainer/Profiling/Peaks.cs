@@ -17,15 +17,16 @@ public sealed record Peaks(double Gigaflops, double Gigabytes, string Arithmetic
     /// </summary>
     /// <param name="device">The GPU; nothing else may use it meanwhile.</param>
     /// <param name="type">Element type of the product.</param>
-    public static Peaks Measure(IOps device, DType type)
+    /// <param name="side">Rows and columns of its matrices.</param>
+    /// <param name="elements">Of each F32 tensor of the sum.</param>
+    public static Peaks Measure(IOps device, DType type, int side = 4096, int elements = 1 << 26)
     {
-        const int Side = 4096, Elements = 1 << 26;
-        var (x, weight, y) = (device.Arena.Rent(type, Side, Side), device.Arena.Rent(type, Side, Side), device.Arena.Rent(type, Side, Side));
-        var (a, b, sum) = (device.Arena.Rent(DType.F32, Elements), device.Arena.Rent(DType.F32, Elements), device.Arena.Rent(DType.F32, Elements));
+        var (x, weight, y) = (device.Arena.Rent(type, side, side), device.Arena.Rent(type, side, side), device.Arena.Rent(type, side, side));
+        var (a, b, sum) = (device.Arena.Rent(DType.F32, elements), device.Arena.Rent(DType.F32, elements), device.Arena.Rent(DType.F32, elements));
         foreach (var tensor in (ReadOnlySpan<Tensor>)[x, weight, a, b]) device.Fill(1, tensor);
         double product = Fastest(device, () => device.LinearForward(x, weight, default, default, y)), add = Fastest(device, () => device.Add(a, b, sum));
         foreach (var tensor in (ReadOnlySpan<Tensor>)[x, weight, y, a, b, sum]) device.Arena.Release(tensor);
-        return new(2e-9 * Side * Side * Side / product, 1e-9 * 3 * a.Bytes / add, $"{type.ToString().ToLowerInvariant()} in a product of {Side} x {Side} matrices");
+        return new(2e-9 * side * side * side / product, 1e-9 * 3 * a.Bytes / add, $"{type.ToString().ToLowerInvariant()} in a product of {side} x {side} matrices");
     }
 
     static double Fastest(IOps device, Action queue)
