@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using CommonCanvas.Emulator.Roofline;
 using CommonCanvas.Trainer.Terminal;
@@ -15,7 +16,9 @@ public static class ForecastTable
     /// </summary>
     static readonly Dictionary<int, double> Published = new() { [32] = 1100 / 8.0, [64] = 290 / 8.0 };
 
-    /// <summary>Prints a row for each operation and its kernels, and the sums.</summary>
+    const int MostFrequent = 12;
+
+    /// <summary>Prints a row for each operation and its kernels, one for each of the most frequent shapes of products, and the sums.</summary>
     public static void Print(AppConsole console, GpuForecast forecast, int batch, int latent, bool isSd2)
     {
         var table = new Table().Border(TableBorder.Simple);
@@ -32,10 +35,23 @@ public static class ForecastTable
                     Text(100 * kernel.ConflictShare, "F1"), Text(100 * kernel.Occupancy, "F0"), kernel.Bound.ToString(), Text(1000 * kernel.Seconds, "F3"), "");
         }
         console.Ansi.Write(table);
+        PrintProducts(console, forecast.Products);
         console.Line(Summary(forecast, batch));
         if (isSd2 && Published.TryGetValue(latent, out double published))
             console.Line(string.Create(CultureInfo.InvariantCulture, $"mosaicml/diffusion measured {published:F2} images/s on each of eight A100s: {batch / Seconds(forecast) / published:F2} times that is predicted here."));
         console.Line("A prediction of a bottleneck model, not a measurement: docs/profiling.md has its assumptions.");
+    }
+
+    // What the most frequent shapes of products with weights take, each pass with all of its launches.
+    static void PrintProducts(AppConsole console, IReadOnlyList<ProductForecast> products)
+    {
+        var table = new Table().Border(TableBorder.Simple);
+        table.AddColumn(new TableColumn("most frequent products").NoWrap());
+        foreach (string heading in new[] { "layers", "GFLOP", "y us", "% of peak", "dX us", "% of peak", "dWeight us", "% of peak" }) table.AddColumn(new TableColumn(heading).RightAligned());
+        foreach (var product in products.Take(MostFrequent))
+            table.AddRow([product.Name, product.Layers.ToString(CultureInfo.InvariantCulture), Text(product.Flops / 1e9, "F2"),
+                .. Enum.GetValues<ProductPass>().SelectMany(pass => product.Has(pass) ? new[] { Text(1e6 * product.Seconds(pass), "F1"), Text(100 * product.Share(pass), "F0") } : ["", ""])]);
+        console.Ansi.Write(table);
     }
 
     /// <summary>The sums as one object.</summary>
@@ -50,10 +66,21 @@ public static class ForecastTable
                     ["dram_mb"] = Math.Round(kernel.DramBytes / 1e6, 3), ["mma_share"] = Math.Round(kernel.MatrixShare, 4), ["conflict_share"] = Math.Round(kernel.ConflictShare, 4),
                     ["occupancy"] = Math.Round(kernel.Occupancy, 3), ["bound"] = kernel.Bound.ToString(),
                 });
+        var products = new JsonArray();
+        foreach (var product in forecast.Products)
+        {
+            var row = new JsonObject { ["product"] = product.Name, ["layers"] = product.Layers, ["gflop"] = Math.Round(product.Flops / 1e9, 6) };
+            foreach (var pass in Enum.GetValues<ProductPass>().Where(product.Has))
+                row[JsonNamingPolicy.SnakeCaseLower.ConvertName(pass.ToString())] = new JsonObject
+                {
+                    ["calls"] = product.Calls(pass), ["us"] = Math.Round(1e6 * product.Seconds(pass), 3), ["roofline_share"] = Math.Round(product.Share(pass), 4),
+                };
+            products.Add(row);
+        }
         return new JsonObject
         {
             ["gpu"] = forecast.Gpu.Name, ["predicted_step_s"] = Math.Round(Seconds(forecast), 6), ["predicted_images_per_s"] = Math.Round(batch / Seconds(forecast), 3),
-            ["roofline_share"] = Math.Round(Share(forecast), 4), ["kernels"] = kernels,
+            ["roofline_share"] = Math.Round(Share(forecast), 4), ["kernels"] = kernels, ["products"] = products,
         };
     }
 

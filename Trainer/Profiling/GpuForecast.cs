@@ -94,6 +94,7 @@ public sealed class GpuForecast : IDisposable
     readonly CudaOps device;
     readonly Dictionary<string, KernelImage> images = [];
     readonly Dictionary<string, OperationForecast> operations = [];
+    readonly Dictionary<string, ProductForecast> products = [];
     readonly bool reduced;
 
     /// <summary>Makes the device and compiles all kernels for the GPU.</summary>
@@ -130,11 +131,19 @@ public sealed class GpuForecast : IDisposable
     /// <summary>Operations since the last reset, the longest first.</summary>
     public IReadOnlyList<OperationForecast> Operations => [.. operations.Values.OrderByDescending(operation => operation.Seconds)];
 
-    /// <summary>Forgets what has been observed.</summary>
-    public void Reset() => operations.Clear();
+    /// <summary>Products with weights since the last reset, the most frequent shapes first, of as many layers those with more operations.</summary>
+    public IReadOnlyList<ProductForecast> Products => [.. products.Values.OrderByDescending(product => product.Layers).ThenByDescending(product => product.Flops)];
 
-    void Observe(OpTiming call)
+    /// <summary>Forgets what has been observed.</summary>
+    public void Reset()
     {
+        operations.Clear();
+        products.Clear();
+    }
+
+    void Observe(OpTiming call, ReadOnlySpan<OpArgument> arguments)
+    {
+        var product = Product(call, arguments);
         ref var operation = ref CollectionsMarshal.GetValueRefOrAddDefault(operations, call.Name, out _);
         operation ??= new OperationForecast(call.Name);
         operation.Calls++;
@@ -155,8 +164,21 @@ public sealed class GpuForecast : IDisposable
                 Instructions = issued, Arithmetic = count.Arithmetic, Special = count.Special, MatrixFlops = count.MatrixFlops,
                 SharedTraffic = count.SharedPasses * GpuLimits.SharedBytesPerCycle, L2Traffic = count.Sectors * 32, DramTraffic = count.DramRead + count.DramWritten,
             };
-            kernel.Add(count, RooflineModel.Predict(work, Gpu), issued, Gpu);
+            var prediction = RooflineModel.Predict(work, Gpu);
+            kernel.Add(count, prediction, issued, Gpu);
+            if (product is not null && ProductForecast.PassOf(call.Name, count.Kernel) is { } pass) product.Add(pass, prediction.Seconds);
         }
+    }
+
+    // The product that a call computes, with its passes begun; null for other operations.
+    ProductForecast? Product(OpTiming call, ReadOnlySpan<OpArgument> arguments)
+    {
+        if (ProductForecast.Shape(call.Name, arguments) is not var (name, flops)) return null;
+        ref var product = ref CollectionsMarshal.GetValueRefOrAddDefault(products, name, out _);
+        product ??= new ProductForecast(name, flops);
+        foreach (var (pass, bytes) in ProductForecast.Passes(call.Name, arguments, call.Bytes))
+            product.Begin(pass, RooflineModel.Minimum(Gpu, flops, bytes, reduced));
+        return product;
     }
 
     /// <inheritdoc/>

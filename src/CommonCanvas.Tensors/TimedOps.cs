@@ -18,13 +18,18 @@ public readonly record struct OpTiming(string Name, long Calls, TimeSpan Time, l
     public double GigabytesPerSecond => Time > TimeSpan.Zero ? Bytes / Time.TotalSeconds / 1e9 : 0;
 }
 
+/// <summary>Told of a call when it has been done: what it took and with what.</summary>
+/// <param name="call">Its name, time, bytes and operations.</param>
+/// <param name="arguments">What it was given; none for copies between host and device.</param>
+public delegate void OpObserver(OpTiming call, ReadOnlySpan<OpArgument> arguments);
+
 /// <summary>
 /// Records calls, time, bytes and floating-point operations of each operation. A device that queues its work is waited for
 /// after each call, so that the time is the operation's own.
 /// </summary>
 /// <param name="inner">The device.</param>
-/// <param name="observer">Told of every call, when it has been done.</param>
-public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : OpsDecorator(inner)
+/// <param name="observer">Told of every call.</param>
+public sealed class TimedOps(IOps inner, OpObserver? observer = null) : OpsDecorator(inner)
 {
     readonly Dictionary<string, OpTiming> timings = [];
 
@@ -43,7 +48,7 @@ public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : Op
         long start = Stopwatch.GetTimestamp();
         Inner.Upload(host, y);
         Inner.Synchronize();
-        Record(nameof(Upload), Stopwatch.GetElapsedTime(start), 2 * y.Bytes, 0);
+        Record(nameof(Upload), Stopwatch.GetElapsedTime(start), 2 * y.Bytes, 0, []);
     }
 
     /// <inheritdoc/>
@@ -51,7 +56,7 @@ public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : Op
     {
         long start = Stopwatch.GetTimestamp();
         Inner.Download(x, host);
-        Record(nameof(Download), Stopwatch.GetElapsedTime(start), 2 * x.Bytes, 0);
+        Record(nameof(Download), Stopwatch.GetElapsedTime(start), 2 * x.Bytes, 0, []);
     }
 
     private protected override void Run(string op, ReadOnlySpan<OpArgument> arguments, Func<OpCost> cost, Action<IOps, TensorMap> operation)
@@ -63,13 +68,13 @@ public sealed class TimedOps(IOps inner, Action<OpTiming>? observer = null) : Op
         var (flops, _, untouched, _) = cost();
         long bytes = -untouched;
         foreach (var (_, columns, use) in arguments) bytes += use == ArgumentUse.Update ? 2 * columns.Bytes : columns.Bytes;
-        Record(op, elapsed, bytes, flops);
+        Record(op, elapsed, bytes, flops, arguments);
     }
 
-    void Record(string op, TimeSpan elapsed, long bytes, double flops)
+    void Record(string op, TimeSpan elapsed, long bytes, double flops, ReadOnlySpan<OpArgument> arguments)
     {
         ref var row = ref CollectionsMarshal.GetValueRefOrAddDefault(timings, op, out _);
         row = new OpTiming(op, row.Calls + 1, row.Time + elapsed, row.Bytes + bytes, row.Flops + flops);
-        observer?.Invoke(new OpTiming(op, 1, elapsed, bytes, flops));
+        observer?.Invoke(new OpTiming(op, 1, elapsed, bytes, flops), arguments);
     }
 }

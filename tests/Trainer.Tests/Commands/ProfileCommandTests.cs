@@ -54,5 +54,20 @@ public sealed class ProfileCommandTests
         var product = kernels.First(kernel => kernel.Key.StartsWith("LinearForward", StringComparison.Ordinal)).Value;
         Assert.True(product.GetProperty("mma_share").GetDouble() > 0.02);
         Assert.Equal(0, product.GetProperty("conflict_share").GetDouble());
+
+        // Each launch of a product belongs to one shape and pass, the most frequent shapes come first, and nothing beats the peaks.
+        var products = json.RootElement.GetProperty("products").EnumerateArray().ToArray();
+        double passes = products.Sum(shape => Passes(shape).Sum(pass => pass.GetProperty("calls").GetInt64() * pass.GetProperty("us").GetDouble() / 1000));
+        double launches = kernels.Where(kernel => (kernel.Key.StartsWith("Linear", StringComparison.Ordinal) || kernel.Key.StartsWith("Conv", StringComparison.Ordinal))
+            && !kernel.Key.Contains("ColumnSums", StringComparison.Ordinal)).Sum(kernel => kernel.Value.GetProperty("ms").GetDouble());
+        Assert.Equal(launches, passes, 0.01 * launches);
+        Assert.Equal(products.Select(shape => shape.GetProperty("layers").GetInt64()).OrderDescending(), products.Select(shape => shape.GetProperty("layers").GetInt64()));
+        Assert.All(products.SelectMany(Passes), pass => Assert.InRange(pass.GetProperty("roofline_share").GetDouble(), 1e-9, 1));
+        var first = Assert.Single(products, shape => shape.GetProperty("product").GetString() == "conv 3x3, 1 x 8x8, 4 -> 32");
+        Assert.False(first.TryGetProperty("input", out _)); // nobody wants the gradient of the latents
+        Assert.Equal(2 * 64 * 32 * 36 / 1e9, first.GetProperty("gflop").GetDouble(), 6);
+
+        static IEnumerable<JsonElement> Passes(JsonElement shape) =>
+            new[] { "forward", "input", "weight" }.Where(name => shape.TryGetProperty(name, out _)).Select(shape.GetProperty);
     }
 }
