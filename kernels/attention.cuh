@@ -28,5 +28,8 @@ __device__ __forceinline__ wide head_start(int tokens, int size, int pitch)
 // Where this block's head starts in [batch, heads, tokens].
 __device__ __forceinline__ wide row_start(int tokens) { return ((wide)blockIdx.z * gridDim.y + blockIdx.y) * tokens; }
 
+// How many keys, the first ones, a query sees.
+__device__ __forceinline__ int keys_seen(int query, int keys, int causal) { return causal ? min(keys, query + 1) : keys; }
+
 // Whether a query sees a key that exists.
 __device__ __forceinline__ bool sees(int query, int key, int keys, int causal) { return key < keys && !(causal && key > query); }

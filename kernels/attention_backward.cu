@@ -82,7 +82,7 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
     delta += row_start(queries);
     // others that any of the block's rows meets
     int begin = OwnKeys && causal ? first / Shape::Others * Shape::Others : 0;
-    int end = !OwnKeys && causal ? min(keys, first + Shape::Own) : others;
+    int end = OwnKeys ? others : keys_seen(first + Shape::Own - 1, keys, causal);
 
     auto load_stage = [&](word stage, int from)
     {
@@ -135,7 +135,7 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
             float weights[1][NTiles][4] = {}, slopes[1][NTiles][4] = {};                                                // [16, Step]
             rows.add_scores(weights, own_tile, warp_row, tile + step * RowBytes<Size>);
             grad_rows.add_scores(slopes, own_grad_tile, warp_row, grad_tile + step * RowBytes<Size>);
-            bool all_seen = OwnKeys ? !causal || first_row + 15 <= at : at + Shape::Step <= (causal ? min(keys, first_row + 1) : keys);
+            bool all_seen = OwnKeys ? !causal || first_row + 15 <= at : at + Shape::Step <= keys_seen(first_row, keys, causal);
 #pragma unroll
             for (int n = 0; n < NTiles; n++)
             {

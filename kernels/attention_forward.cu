@@ -39,47 +39,44 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
     word stages = query_tile + Shape::Queries * RowBytes<Size>;            // two of k [Keys, Size] and v [Keys, Size]
     int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * RowTiles * 16;
     int first = blockIdx.x * Shape::Queries, first_row = first + warp_row;
-    const storage *q_head = q + head_start(queries, size, q_pitch), *k_head = k + head_start(keys, size, kv_pitch), *v_head = v + head_start(keys, size, kv_pitch);
-    int seen = causal ? min(keys, first + Shape::Queries) : keys;
-    int seen_by_warp = first_row >= queries ? 0 : causal ? min(keys, first_row + RowTiles * 16) : keys;
-    int seen_by_all = causal ? min(keys, first_row + 1) : keys;
-    float factor = scale * Log2E, slack = __fdividef(OnlineSoftmax<RowTiles>::Slack, factor);
+    wide keys_start = head_start(keys, size, kv_pitch); // added to k and v at each use: a sum of a register and a parameter
+    int seen = keys_seen(first + Shape::Queries - 1, keys, causal);
+    float factor = scale * Log2E;
 
-    load_tile<Shape::Queries, Size>(query_tile, q_head, first, queries, q_pitch, size, aligned);
-    load_tile<Shape::Keys, Size>(stages, k_head, 0, keys, kv_pitch, size, aligned);
-    load_tile<Shape::Keys, Size>(stages + Shape::TileBytes, v_head, 0, keys, kv_pitch, size, aligned);
+    load_tile<Shape::Queries, Size>(query_tile, q + head_start(queries, size, q_pitch), first, queries, q_pitch, size, aligned);
+    load_tile<Shape::Keys, Size>(stages, k + keys_start, 0, keys, kv_pitch, size, aligned);
+    load_tile<Shape::Keys, Size>(stages + Shape::TileBytes, v + keys_start, 0, keys, kv_pitch, size, aligned);
     copy_commit();
-
+    copy_wait<0>();
+    __syncthreads(); // the queries are there
     word left[Size / 16][RowTiles][4];
+#pragma unroll
+    for (int r = 0; r < RowTiles; r++)
+#pragma unroll
+        for (int part = 0; part < Size / 16; part++) left_fragment<Size>(left[part][r], query_tile, warp_row + r * 16, part);
+
     float sums[RowTiles][Size / 8][4] = {};
     OnlineSoftmax<RowTiles> softmax;
     for (int key = 0, stage = 0; key < seen; key += Shape::Keys, stage ^= 1)
     {
         copy_wait<0>();
         __syncthreads(); // this tile is there, and every warp is done with the one before, where the next one goes
-        if (key == 0)
-        {
-#pragma unroll
-            for (int r = 0; r < RowTiles; r++)
-#pragma unroll
-                for (int part = 0; part < Size / 16; part++) left_fragment<Size>(left[part][r], query_tile, warp_row + r * 16, part);
-        }
         word k_tile = stages + stage * 2 * Shape::TileBytes;
         word v_tile = k_tile + Shape::TileBytes;
         if (key + Shape::Keys < seen)
         {
             word next = stages + (stage ^ 1) * 2 * Shape::TileBytes;
-            load_tile<Shape::Keys, Size>(next, k_head, key + Shape::Keys, keys, kv_pitch, size, aligned);
-            load_tile<Shape::Keys, Size>(next + Shape::TileBytes, v_head, key + Shape::Keys, keys, kv_pitch, size, aligned);
+            load_tile<Shape::Keys, Size>(next, k + keys_start, key + Shape::Keys, keys, kv_pitch, size, aligned);
+            load_tile<Shape::Keys, Size>(next + Shape::TileBytes, v + keys_start, key + Shape::Keys, keys, kv_pitch, size, aligned);
             copy_commit();
         }
 #pragma unroll 1
-        for (int step = 0; step < Shape::Keys && key + step < seen_by_warp; step += Shape::Step)
+        for (int step = 0; step < Shape::Keys && key + step < (first_row < queries ? keys_seen(first_row + RowTiles * 16 - 1, keys, causal) : 0); step += Shape::Step)
         {
             float scores[RowTiles][NTiles][4] = {};                                                        // [16 RowTiles, Step]
 #pragma unroll
             for (int part = 0; part < Size / 16; part++) add_scores_part<Size>(scores, left[part], k_tile + step * RowBytes<Size>, part);
-            if (key + step + Shape::Step > seen_by_all)
+            if (key + step + Shape::Step > keys_seen(first_row, keys, causal)) // some row does not see some key
             {
 #pragma unroll
                 for (int r = 0; r < RowTiles; r++)
@@ -89,7 +86,7 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
                         for (int i = 0; i < 4; i++)
                             if (!sees(first_row + r * 16 + lane / 4 + i / 2 * 8, key + step + n * 8 + lane % 4 * 2 + i % 2, keys, causal)) scores[r][n][i] = -infinity();
             }
-            softmax.weigh(scores, sums, factor, slack);
+            softmax.weigh(scores, sums, factor);
             add_weighted<Size>(sums, scores, v_tile + step * RowBytes<Size>);
         }
     }

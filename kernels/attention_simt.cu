@@ -28,7 +28,7 @@ __device__ __forceinline__ void attention_forward(const storage* q, const storag
     float sums[Chunks][4][4] = {}, highest[4], total[4] = {};
 #pragma unroll
     for (int i = 0; i < 4; i++) highest[i] = -infinity();
-    int end = causal ? min(keys, first + OwnRows) : keys;
+    int end = keys_seen(first + OwnRows - 1, keys, causal);
     for (int from = 0; from < end; from += OtherRows)
     {
         float scores[4][2];                                                                                          // [64, 32] in all
@@ -87,7 +87,7 @@ __device__ __forceinline__ void attention_backward(const storage* own, const sto
     log_sum_exp += row_start(queries);
     delta += row_start(queries);
     float sums[Chunks][4][4] = {};
-    int begin = own_keys && causal ? first : 0, end = !own_keys && causal ? min(keys, first + OwnRows) : others;
+    int begin = own_keys && causal ? first : 0, end = own_keys ? others : keys_seen(first + OwnRows - 1, keys, causal);
     for (int from = begin; from < end; from += OtherRows)
     {
         float weights[4][2], gradients[4][2] = {};                                                                   // [64, 32] in all

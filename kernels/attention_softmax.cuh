@@ -27,7 +27,7 @@ template <int RowTiles> struct OnlineSoftmax
 
     // Turns scores into weights 2^((score - reference) factor), where they stand, and rescales `sums` where it must.
     template <int NTiles, int OutTiles>
-    __device__ __forceinline__ void weigh(float (&scores)[RowTiles][NTiles][4], float (&sums)[RowTiles][OutTiles][4], float factor, float slack)
+    __device__ __forceinline__ void weigh(float (&scores)[RowTiles][NTiles][4], float (&sums)[RowTiles][OutTiles][4], float factor)
     {
         float highest[RowTiles][2];
         bool grown = false;
@@ -40,7 +40,7 @@ template <int RowTiles> struct OnlineSoftmax
 #pragma unroll
                 for (int n = 1; n < NTiles; n++) most = fmaxf(most, fmaxf(scores[r][n][2 * half], scores[r][n][2 * half + 1]));
                 highest[r][half] = most;
-                grown |= most > reference[r][half] + slack;
+                grown |= (most - reference[r][half]) * factor > Slack;
             }
         if (__any_sync(AllLanes, grown)) raise(highest, sums, factor);
 #pragma unroll

@@ -18,7 +18,7 @@ __device__ __forceinline__ void load_tile(word tile, const storage* head, int fi
     constexpr int Columns = Size / Lanes, RowsAtOnce = AttentionThreads / Columns, Rounds = (Rows + RowsAtOnce - 1) / RowsAtOnce;
     int row = threadIdx.x / Columns, column = threadIdx.x % Columns;
     if (row >= RowsAtOnce) return;
-    asm volatile("" : "+r"(pitch)); // or multiples of it would be kept in registers from tile to tile
+    asm volatile("" : "+r"(pitch), "+r"(row), "+r"(column)); // or what follows from them would be kept in registers from tile to tile
     const storage* from = head + (first + row) * pitch + column * Lanes;
     if (aligned)
     {
