@@ -70,11 +70,14 @@ __device__ __forceinline__ void add_rows(const float* sums, int rows, int channe
     int lane = threadIdx.x % WarpSize, part = threadIdx.x / WarpSize, channel = blockIdx.x * WarpSize + lane;
     float a = 0.0f, b = 0.0f;
     if (channel < channels)
+    {
+#pragma unroll 8
         for (int row = part; row < rows; row += Parts)
         {
             a += sums[(wide)row * channels + channel];
             b += sums[(wide)(rows + row) * channels + channel];
         }
+    }
     parts[0][part][lane] = a;
     parts[1][part][lane] = b;
     __syncthreads(); // every warp's sums are written

@@ -67,17 +67,16 @@ public sealed class KernelLaunchTests : IDisposable
         foreach (int channels in new[] { 64, 36 })
         {
             Tensor x = Rent(type, 1, 4, 4, channels), gamma = Rent(type, channels), dGamma = Rent(DType.F32, channels), dBeta = Rent(DType.F32, channels);
-            Tensor mean = Rent(DType.F32, 1, 4), rstd = Rent(DType.F32, 1, 4), rowMean = Rent(DType.F32, 16), rowRstd = Rent(DType.F32, 16);
+            Tensor mean = Rent(DType.F32, 1, 4), rstd = Rent(DType.F32, 1, 4);
             ops.GroupNormForward(x, gamma, gamma, 4, 1e-5f, true, x, mean, rstd);
             ops.GroupNormBackward(x, gamma, gamma, mean, rstd, x, 4, true, default, x, dGamma, dBeta);
-            ops.LayerNormForward(x, gamma, gamma, 1e-5f, x, rowMean, rowRstd);
-            ops.LayerNormBackward(x, gamma, rowMean, rowRstd, x, default, x, dGamma, dBeta);
             LaunchesFit();
         }
-        foreach (int channels in new[] { 320, 640, 1280 })
+        foreach (int channels in new[] { 35, 320, 640, 1280 })
         {
-            const int Rows = 3300; // enough for one pass over them
+            const int Rows = 33;
             Tensor x = Rent(type, Rows, channels), gamma = Rent(type, channels), dGamma = Rent(DType.F32, channels), mean = Rent(DType.F32, Rows), rstd = Rent(DType.F32, Rows);
+            ops.LayerNormForward(x, gamma, gamma, 1e-5f, x, mean, rstd);
             ops.LayerNormBackward(x, gamma, mean, rstd, x, default, x, dGamma, default);
             LaunchesFit();
         }

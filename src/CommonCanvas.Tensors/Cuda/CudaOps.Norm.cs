@@ -16,10 +16,10 @@ public sealed partial class CudaOps
     const int PixelsPerThread = 8;
 
     /// <summary>
-    /// Rows of LayerNorm that a block takes at least where it makes dX and a slab's sums of the parameters' gradients in one pass: so
-    /// many that those sums, 16 bytes a channel to write and to read, are less than 5 % of the rows themselves.
+    /// Rows of LayerNorm that a block takes at least where it makes dX and a slab's sums of the parameters' gradients in one pass, two
+    /// for each warp: those sums are 16 bytes a channel to write and to read, a row of 16-bit numbers 6 or 8.
     /// </summary>
-    const int RowsOfSlab = 60;
+    const int RowsOfSlab = 16;
 
     /// <summary>A block's part of [pixels, channels], as <c>channels.cuh</c> lays it out.</summary>
     readonly record struct Strips(bool Packed, int Width, int Count, int SlabPixels, int Slabs)
@@ -86,9 +86,10 @@ public sealed partial class CudaOps
     {
         OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
         bool wantsSums = !dGamma.IsNone || !dBeta.IsNone;
-        int packed = PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual)), slabs = (int)Math.Min(x.Rows / RowsOfSlab, device.Multiprocessors);
-        if (packed != 0 && wantsSums && 2 * slabs >= device.Multiprocessors && OnceKernel(x.Channels) is { } once)
+        int packed = PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual));
+        if (packed != 0 && wantsSums && OnceKernel(x.Channels) is var (once, blocks))
         {
+            int slabs = (int)Math.Clamp(x.Rows / RowsOfSlab, 1, blocks * device.Multiprocessors);
             var slabSums = Arena.Rent(DType.F32, 2, slabs, x.Channels);
             Launch(Kernel(LayerNormFile, x.Type, once), slabs, ElementThreads, 0,
                 [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, slabSums.Data, (int)x.Rows, x.Channels]);
@@ -108,12 +109,12 @@ public sealed partial class CudaOps
         Arena.Release(sums);
     }
 
-    /// <summary>The kernel that reads rows of so many channels once; null where there are more than a warp keeps.</summary>
-    static string? OnceKernel(int channels) => channels switch
+    /// <summary>The kernel that reads rows of so many channels once, and its blocks on a multiprocessor; null where there are more channels than a warp keeps.</summary>
+    static (string Kernel, int Blocks)? OnceKernel(int channels) => channels switch
     {
-        <= 320 => "LayerNormBackward320",
-        <= 640 => "LayerNormBackward640",
-        <= 1280 => "LayerNormBackward1280",
+        <= 320 => ("LayerNormBackward320", 2),
+        <= 640 => ("LayerNormBackward640", 1),
+        <= 1280 => ("LayerNormBackward1280", 1),
         _ => null,
     };
 
