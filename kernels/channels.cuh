@@ -60,14 +60,14 @@ __device__ __forceinline__ void store_column_sums(const Strip<N>& strip, const F
     (which == 0 ? first : second)[strip.begin + channel] = sum;
 }
 
-// first[c] = or += sum over rows of sums[0][row, c], second[c] = or += sum over rows of sums[1][row, c]; each optional. A block
-// has 32 channels and 8 threads for each. One thread adds to both, so they may be the same memory.
-__device__ __forceinline__ void add_rows(const float* sums, int rows, int channels, float* first, float* second, int accumulate_first,
+// first[c] = or += sum over rows of sums[0][row, c], second[c] = or += sum over rows of sums[1][row, c] for the 32 channels from
+// `begin` on; each optional. Eight threads have a channel. One thread adds to both, so they may be the same memory.
+__device__ __forceinline__ void add_rows(const float* sums, int rows, int begin, int channels, float* first, float* second, int accumulate_first,
     int accumulate_second)
 {
     constexpr int Parts = Threads / WarpSize;
     __shared__ float parts[2][Parts][WarpSize];
-    int lane = threadIdx.x % WarpSize, part = threadIdx.x / WarpSize, channel = blockIdx.x * WarpSize + lane;
+    int lane = threadIdx.x % WarpSize, part = threadIdx.x / WarpSize, channel = begin + lane;
     float a = 0.0f, b = 0.0f;
     if (channel < channels)
     {
@@ -81,12 +81,15 @@ __device__ __forceinline__ void add_rows(const float* sums, int rows, int channe
     parts[0][part][lane] = a;
     parts[1][part][lane] = b;
     __syncthreads(); // every warp's sums are written
-    if (part > 0 || channel >= channels) return;
-    for (int other = 1; other < Parts; other++)
+    if (part == 0 && channel < channels)
     {
-        a += parts[0][other][lane];
-        b += parts[1][other][lane];
+        for (int other = 1; other < Parts; other++)
+        {
+            a += parts[0][other][lane];
+            b += parts[1][other][lane];
+        }
+        if (first) first[channel] = (accumulate_first ? first[channel] : 0.0f) + a;
+        if (second) second[channel] = (accumulate_second ? second[channel] : 0.0f) + b;
     }
-    if (first) first[channel] = (accumulate_first ? first[channel] : 0.0f) + a;
-    if (second) second[channel] = (accumulate_second ? second[channel] : 0.0f) + b;
+    __syncthreads(); // and read: the next channels' may be
 }

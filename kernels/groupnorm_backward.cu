@@ -1,12 +1,11 @@
 // WHAT:    GroupNorm over NHWC with an optional SiLU, backward
 // SHAPES:  x, dY, residual, dX [batch, pixels, channels]; gamma, beta [channels]; mean, rstd float[batch, groups];
 //          sums float[2][batch, slabs, channels]: of dU n and of dU, n = (x - mean) rstd, u = gamma n + beta, dU = dL/du
-// LAUNCH:  GroupNormBackwardSums, then GroupNormBackward: grid (strips of channels, slabs of pixels, batch) as forward; then
-//          GroupNormBackwardParameters: one block for each 32 channels
+// LAUNCH:  GroupNormBackwardSums: grid (strips of channels, slabs of pixels, batch) as forward; then GroupNormBackward: grid (strips,
+//          slabs, 1 + batch), or 1 where there is no dX. Its first layer makes dGamma and dBeta, 32 channels a block at a time
 // TRAFFIC: x and dY read twice, a residual once, dX written once; sums add 16 bytes for each channel and slab of 256 pixels: 0.6 % in 16 bits
 // NEEDS:   GroupNormBackwardSums: 256 threads, 80 registers, 16640 bytes of shared memory, sm_70
-// NEEDS:   GroupNormBackward: 256 threads, 112 registers, 512 bytes of shared memory, sm_70
-// NEEDS:   GroupNormBackwardParameters: 256 threads, 56 registers, 2048 bytes of shared memory, sm_70
+// NEEDS:   GroupNormBackward: 256 threads, 112 registers, 2560 bytes of shared memory, sm_70
 // WRITES:  dX =; dGamma, dBeta =, or += where accumulate_*
 // ORDER:   deterministic: rows, slabs and samples are added in a fixed order
 // DEFINES: STORAGE_F32 | STORAGE_F16 | STORAGE_BF16
@@ -94,17 +93,18 @@ struct Averages
 // dX = rstd (gamma dU - average of (gamma dU) - n * average of (gamma dU n)) + residual, which is optional and may be dX
 template <int N>
 __device__ __forceinline__ void write_slopes(const storage* x, const storage* gamma, const storage* beta, const float* mean, const float* rstd,
-    const storage* dY, const float* sums, const storage* residual, storage* dX, int pixels, int channels, int groups, int activate, int slab, Averages* averages)
+    const storage* dY, const float* sums, const storage* residual, storage* dX, int rows, int pixels, int channels, int groups, int activate, int slab,
+    Averages* averages)
 {
     typedef Strip<N> S;
     S strip(channels);
     int size = channels / groups, start = blockIdx.y * slab, count = min(slab, pixels - start), firstGroup = strip.begin / size;
     int slabs = gridDim.y;
-    wide sample = blockIdx.z;
+    wide sample = blockIdx.z - 1;
 
     // A warp adds up a group: channels beside each other, slabs one after another.
     int threadLane = threadIdx.x % WarpSize;
-    const float *dGamma = sums + sample * slabs * channels, *dBeta = dGamma + (wide)gridDim.z * slabs * channels;
+    const float *dGamma = sums + sample * slabs * channels, *dBeta = dGamma + (wide)rows * channels;
     for (int g = firstGroup + threadIdx.x / WarpSize; g * size < strip.end; g += Threads / WarpSize)
     {
         float slope = 0.0f, product = 0.0f;
@@ -155,18 +155,19 @@ __device__ __forceinline__ void write_slopes(const storage* x, const storage* ga
     }
 }
 
+// rows: of sums, batch * slabs. dGamma[c] = or += sum of sums[0][.., c], dBeta[c] = or += sum of sums[1][.., c]; each optional
 extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackward(const storage* x, const storage* gamma, const storage* beta, const float* mean,
-    const float* rstd, const storage* dY, const float* sums, const storage* residual, storage* dX, int pixels, int channels, int groups, int activate, int slab,
-    int packed)
+    const float* rstd, const storage* dY, const float* sums, const storage* residual, storage* dX, float* dGamma, float* dBeta, int rows, int pixels,
+    int channels, int groups, int activate, int slab, int packed, int accumulate_gamma, int accumulate_beta)
 {
+    if (blockIdx.z == 0)
+    {
+        if (dGamma == nullptr && dBeta == nullptr) return;
+        for (int first = (blockIdx.y * gridDim.x + blockIdx.x) * WarpSize; first < channels; first += gridDim.y * gridDim.x * WarpSize)
+            add_rows(sums, rows, first, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
+        return;
+    }
     __shared__ Averages averages[Strip<Lanes>::Channels];
-    if (packed) write_slopes<Lanes>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, pixels, channels, groups, activate, slab, averages);
-    else write_slopes<1>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, pixels, channels, groups, activate, slab, averages);
-}
-
-// dGamma[c] = or += sum of sums[0][.., c], dBeta[c] = or += sum of sums[1][.., c]; each optional
-extern "C" __global__ void __launch_bounds__(Threads) GroupNormBackwardParameters(const float* sums, int rows, int channels, float* dGamma, float* dBeta,
-    int accumulate_gamma, int accumulate_beta)
-{
-    add_rows(sums, rows, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
+    if (packed) write_slopes<Lanes>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, rows, pixels, channels, groups, activate, slab, averages);
+    else write_slopes<1>(x, gamma, beta, mean, rstd, dY, sums, residual, dX, rows, pixels, channels, groups, activate, slab, averages);
 }

@@ -309,5 +309,5 @@ extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackwardSums(cons
 extern "C" __global__ void __launch_bounds__(Threads) LayerNormBackwardParameters(const float* sums, int slabs, int channels, float* dGamma, float* dBeta,
     int accumulate_gamma, int accumulate_beta)
 {
-    add_rows(sums, slabs, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
+    add_rows(sums, slabs, blockIdx.x * WarpSize, channels, dGamma, dBeta, accumulate_gamma, accumulate_beta);
 }

@@ -65,11 +65,9 @@ public sealed partial class CudaOps
         var grid = new Dim3(strips.Count, strips.Slabs, batch);
         Launch(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardSums"), grid, ElementThreads, 0,
             [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, pixels, channels, groups, activate, strips.SlabPixels, strips.PackedFlag]);
-        if (!dX.IsNone)
-            Launch(Kernel(GroupNormBackwardFile, x.Type, nameof(GroupNormBackward)), grid, ElementThreads, 0,
-                [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, residual.Data, dX.Data, pixels, channels, groups, activate,
-                    strips.SlabPixels, strips.PackedFlag]);
-        AddParameters(Kernel(GroupNormBackwardFile, x.Type, "GroupNormBackwardParameters"), sums, batch * strips.Slabs, dGamma, dBeta);
+        Launch(Kernel(GroupNormBackwardFile, x.Type, nameof(GroupNormBackward)), grid with { Z = dX.IsNone ? 1 : 1 + batch }, ElementThreads, 0,
+            [x.Data, gamma.Data, beta.Data, mean.Data, rstd.Data, dY.Data, sums.Data, residual.Data, dX.Data, dGamma.Tensor.Data, dBeta.Tensor.Data,
+                batch * strips.Slabs, pixels, channels, groups, activate, strips.SlabPixels, strips.PackedFlag, Flag(dGamma), Flag(dBeta)]);
         Arena.Release(sums);
     }
 
@@ -93,7 +91,7 @@ public sealed partial class CudaOps
             var slabSums = Arena.Rent(DType.F32, 2, slabs, x.Channels);
             Launch(Kernel(LayerNormFile, x.Type, once), slabs, ElementThreads, 0,
                 [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, slabSums.Data, (int)x.Rows, x.Channels]);
-            AddParameters(Kernel(LayerNormFile, x.Type, "LayerNormBackwardParameters"), slabSums, slabs, dGamma, dBeta);
+            LayerNormParameters(x.Type, slabSums, slabs, dGamma, dBeta);
             Arena.Release(slabSums);
             return;
         }
@@ -105,7 +103,7 @@ public sealed partial class CudaOps
         var sums = Arena.Rent(DType.F32, 2, strips.Slabs, x.Channels);
         Launch(Kernel(LayerNormFile, x.Type, "LayerNormBackwardSums"), new Dim3(strips.Count, strips.Slabs), ElementThreads, 0,
             [x.Data, mean.Data, rstd.Data, dY.Data, sums.Data, (int)x.Rows, x.Channels, strips.SlabPixels, strips.PackedFlag]);
-        AddParameters(Kernel(LayerNormFile, x.Type, "LayerNormBackwardParameters"), sums, strips.Slabs, dGamma, dBeta);
+        LayerNormParameters(x.Type, sums, strips.Slabs, dGamma, dBeta);
         Arena.Release(sums);
     }
 
@@ -119,11 +117,11 @@ public sealed partial class CudaOps
     };
 
     /// <summary>dGamma and dBeta = or += the sums [2, rows, channels] over the rows.</summary>
-    void AddParameters(CudaKernel kernel, Tensor sums, int rows, GradientTarget dGamma, GradientTarget dBeta)
+    void LayerNormParameters(DType type, Tensor sums, int rows, GradientTarget dGamma, GradientTarget dBeta)
     {
         if (dGamma.IsNone && dBeta.IsNone) return;
         int channels = sums.Channels;
-        Launch(kernel, (channels + 31) / 32, ElementThreads, 0, [sums.Data, rows, channels, dGamma.Tensor.Data, dBeta.Tensor.Data, Flag(dGamma), Flag(dBeta)]);
+        Launch(Kernel(LayerNormFile, type, "LayerNormBackwardParameters"), (channels + 31) / 32, ElementThreads, 0, [sums.Data, rows, channels, dGamma.Tensor.Data, dBeta.Tensor.Data, Flag(dGamma), Flag(dBeta)]);
     }
 
     /// <summary>Blocks of a kernel with one warp for each row.</summary>
