@@ -8,6 +8,9 @@ public sealed partial class CudaOps
 {
     const string SplitFile = "split.cu", ColumnSumsFile = "columnsums.cu";
 
+    /// <summary>Blocks that wait for their last one, each with a counter of those that have come.</summary>
+    const int MostArrivals = 1 << 14;
+
     /// <summary>Whether 16 bytes from a multiple of 16 lie in one row of <paramref name="columns"/> elements.</summary>
     static bool WholePacks(Tensor t, int columns) => Aligned(t) && columns % Lanes(t.Type) == 0;
 
@@ -53,21 +56,18 @@ public sealed partial class CudaOps
     /// <summary>dBias = or += sums of dY's columns, dPerSample = the same for each of <paramref name="samples"/>; each optional.</summary>
     void ColumnSums(Tensor dY, int samples, GradientTarget dBias, Tensor dPerSample)
     {
-        const int MinRows = 128, FinishColumns = 32, PackColumns = 8;
+        const int MinRows = 128, PackColumns = 8;
         int columns = dY.Channels, rows = checked((int)dY.Rows);
         if (columns == 0 || (dBias.IsNone && dPerSample.IsNone)) return;
-        // Without rows of samples to keep apart, the parts are the samples, which the finish spreads over more threads.
         int width = PackColumns * Lanes(dY.Type), across = (columns + width - 1) / width;
+        if (across > MostArrivals) throw new ArgumentException($"{columns} columns of a bias are more than the {MostArrivals * width} that can be added up", nameof(dY));
         int sampleRows = samples == 0 ? 0 : rows / samples;
         int wanted = Math.Max(1, 4 * device.Multiprocessors / (across * Math.Max(samples, 1)));
         int parts = Math.Clamp(sampleRows / MinRows, 1, wanted), partRows = (sampleRows + parts - 1) / parts;
-        if (dPerSample.IsNone && samples == 1) (samples, parts, sampleRows) = (parts, 1, partRows);
 
         var shares = Arena.Rent(DType.F32, Math.Max(1, samples * parts), columns);
-        Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums)), new Dim3(across, samples * parts), ElementThreads, 0,
-            [dY.Data, shares.Data, rows, columns, sampleRows, parts, partRows, WholePacks(dY, columns) ? 1 : 0]);
-        Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums) + "Finish"), (columns + FinishColumns - 1) / FinishColumns, ElementThreads, 0,
-            [shares.Data, dBias.Tensor.Data, dPerSample.Data, samples, parts, columns, Flag(dBias)]);
+        Launch(Kernel(ColumnSumsFile, dY.Type, nameof(ColumnSums)), new Dim3(across, Math.Max(1, samples * parts)), ElementThreads, 0,
+            [dY.Data, shares.Data, arrivals, dBias.Tensor.Data, dPerSample.Data, rows, columns, sampleRows, samples, parts, partRows, Flag(dBias), WholePacks(dY, columns) ? 1 : 0]);
         Arena.Release(shares);
     }
 

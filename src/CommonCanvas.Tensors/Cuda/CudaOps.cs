@@ -19,6 +19,7 @@ public sealed unsafe partial class CudaOps : IOps
     readonly CudaStream stream;
     readonly PinnedStaging staging;
     readonly KernelLibrary kernels;
+    readonly nint arrivals; // counters of arrivals.cuh, zero between launches
     bool disposed;
 
     /// <summary>Takes over a device.</summary>
@@ -37,6 +38,8 @@ public sealed unsafe partial class CudaOps : IOps
         staging = new PinnedStaging(stream);
         kernels = new KernelLibrary(device, compiler, rewrite, ahead);
         Arena = new CudaArena(device, () => RefuseInCapture("An allocation"));
+        arrivals = device.Allocate(MostArrivals * sizeof(uint));
+        stream.Fill32(arrivals, 0, MostArrivals);
     }
 
     /// <summary>
@@ -96,6 +99,7 @@ public sealed unsafe partial class CudaOps : IOps
         if (stream.TrySynchronize())
         {
             tuner?.Dispose();
+            device.Free(arrivals);
             staging.Dispose();
             Arena.Dispose();
         }
