@@ -69,7 +69,7 @@ public sealed partial class CudaOps
         string key = string.Join("; ", [$"{device.Name}, {device.ComputeCapability}, {device.Multiprocessors} multiprocessors", $"driver {device.Api.DriverVersion}",
             .. libraries.Select(library => library.Name), $"kernels {KernelsHash()}"]);
         tuner?.Dispose();
-        tuner = new ProductTuner(device, stream, Arena, libraries, RunOwn, new ProductChoices(folder, key), note);
+        tuner = new ProductTuner(device, stream, this, libraries, RunOwn, new ProductChoices(folder, key), note);
     }
 
     static string KernelsHash()
@@ -94,7 +94,7 @@ public sealed partial class CudaOps
         FinishGradients(wide, addend.Type, gradient, rows, columns);
     }
 
-    /// <summary>Queues a linear product by a library; false where the own kernels are to do it.</summary>
+    /// <summary>Queues a linear product, and GEGLU where that follows, by a library; false where the own kernels are to do it.</summary>
     bool RunByLibrary(ProductKind kind, DType type, int rows, int inputs, int outputs, in ProductOperands operands) =>
         tuner is not null && tuner.Run(ProductProblem.Linear(kind, type, rows, inputs, outputs, operands), operands, mayTune: !capturing);
 
@@ -107,13 +107,15 @@ public sealed partial class CudaOps
 
     void RunOwn(ProductProblem problem, ProductOperands operands)
     {
-        var (x, weight, dY, bias, perSample, residual, result, accumulate) = operands;
+        var (x, weight, dY, bias, perSample, residual, result, accumulate, hidden) = operands;
         GradientTarget gradient = new(result, accumulate);
         switch (problem.Kind)
         {
             case ProductKind.LinearForward: LinearForward(x, weight, problem.Inputs, bias, perSample, residual, sampleRows: 1, result); break;
             case ProductKind.LinearBackwardInput: LinearBackward(x: default, weight, problem.Inputs, dY, residual, result, dWeight: default); break;
             case ProductKind.LinearBackwardWeight: LinearBackward(x, weight: default, problem.Inputs, dY, residual: default, dX: default, gradient); break;
+            case ProductKind.LinearGegluForward: LinearGegluForward(x, weight, bias, hidden, result); break;
+            case ProductKind.LinearGegluBackward: LinearGegluBackward(hidden, weight, dY, result); break;
             case ProductKind.ConvForward: ConvForward(x, weight, bias, perSample, residual, problem.Geometry, result); break;
             case ProductKind.ConvBackwardInput: ConvBackwardInput(weight, dY, problem.Geometry, result); break;
             default: ConvBackwardWeight(x, dY, problem.Geometry, gradient); break;

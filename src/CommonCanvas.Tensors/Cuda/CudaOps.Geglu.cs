@@ -1,8 +1,8 @@
 namespace CommonCanvas.Tensors;
 
 /// <summary>
-/// Products that end in GEGLU or its gradient: <c>linear_geglu.cu</c>. No library has them. Where one was measured to compute
-/// the product alone faster than the program's own kernels, it does, and GEGLU follows as a kernel of its own.
+/// Products that end in GEGLU or its gradient: <c>linear_geglu.cu</c>. No library has them. Where a library's product and then
+/// GEGLU as a kernel of its own were measured to be faster than the program's own kernels, which do both in one, it is they.
 /// </summary>
 public sealed partial class CudaOps
 {
@@ -15,14 +15,7 @@ public sealed partial class CudaOps
     {
         OpChecks.LinearGegluForward(x, weight, bias, u, y);
         int rows = checked((int)x.Rows), inputs = weight[1], outputs = weight[0];
-        if (tuner is not null)
-        {
-            var hidden = u.IsNone ? Arena.Rent(x.Type, rows, outputs) : u;
-            bool done = RunByLibrary(ProductKind.LinearForward, x.Type, rows, inputs, outputs, new(x, weight, default, bias, default, default, hidden));
-            if (done) GegluForward(hidden, y);
-            if (u.IsNone) Arena.Release(hidden);
-            if (done) return;
-        }
+        if (RunByLibrary(ProductKind.LinearGegluForward, x.Type, rows, inputs, outputs, new(x, weight, default, bias, default, default, y, Hidden: u))) return;
         var plan = Plan(linearGegluForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), rows, outputs, inputs);
         var shares = RentShares(plan, rows, outputs);
         LaunchProduct(linearGegluForward, plan, y.Type, rows, outputs,
@@ -38,14 +31,7 @@ public sealed partial class CudaOps
     {
         OpChecks.LinearGegluBackward(u, weight, dY, dU);
         int rows = checked((int)dY.Rows), outputs = weight[0], width = weight[1];
-        if (tuner is not null)
-        {
-            var dGated = Arena.Rent(u.Type, rows, width);
-            bool done = RunByLibrary(ProductKind.LinearBackwardInput, u.Type, rows, width, outputs, new(default, weight, dY, default, default, default, dGated));
-            if (done) GegluBackward(u, dGated, dU);
-            Arena.Release(dGated);
-            if (done) return;
-        }
+        if (RunByLibrary(ProductKind.LinearGegluBackward, u.Type, rows, width, outputs, new(default, weight, dY, default, default, default, dU, Hidden: u))) return;
         var plan = Plan(linearGegluBackward, u.Type, WholePacks(dY, outputs) && WholePacks(weight, width), rows, width, outputs);
         var shares = RentShares(plan, rows, width);
         LaunchProduct(linearGegluBackward, plan, u.Type, rows, width, [u.Data, weight.Data, dY.Data, dU.Data, shares.Data, rows, outputs, width]);

@@ -59,6 +59,22 @@ public abstract class CandidateAgreementTests(TestDevice device) : OpTests(devic
         run.Ops.LinearForward(run.Input("x", 24, 40), run.Input("weight", 16, 40), default, y, y);
     });
 
+    /// <summary>With GEGLU behind the product; sums are exact here, so that all round the same numbers.</summary>
+    [Theory]
+    [InlineData(1, 7, 5)]
+    [InlineData(77, 40, 24)]
+    [InlineData(130, 200, 35)]
+    public void Linear_with_geglu_agrees(int rows, int inputs, int width)
+    {
+        foreach (var type in Types)
+        {
+            foreach (var (bias, stored) in new[] { (false, true), (true, true), (true, false) })
+                Agree(type, inputs, run => LinearGegluTests.Forward(run, rows, inputs, width, bias, stored));
+            Agree(type, inputs, run => LinearGegluTests.Backward(run, rows, inputs, width));
+        }
+        OnlyLibraries();
+    }
+
     [Fact]
     public void Pointwise_convolutions_agree()
     {

@@ -195,34 +195,6 @@ public sealed class ProductTunerTests : IDisposable
         Assert.Equal(1, CountedCuBlasLt.Products);
     }
 
-    /// <summary>A library has no GEGLU: it computes the product where it does so alone, and a kernel of its own follows.</summary>
-    [Theory]
-    [InlineData(0)]
-    [InlineData(1000)]
-    public void Geglu_follows_a_product_of_the_library_and_is_within_an_own_one(float milliseconds)
-    {
-        CountedCuBlasLt.Milliseconds = milliseconds;
-        using var rig = new CandidateRig(folder.Path);
-        using var lease = GpuDevices.Emulator();
-        using OpRun run = new(rig.Ops, DType.F16), parts = new(milliseconds == 0 ? rig.Ops : lease.Ops, DType.F16);
-        for (int i = 0; i < 2; i++)
-        {
-            int products = CountedCuBlasLt.Products;
-            rig.Ops.LinearGegluForward(run.Input("x", 24, 32), run.Input("weight", 32, 32), run.Input("bias", 32), default, i == 0 ? run.Output("y", 24, 16) : run["y"]);
-            rig.Ops.LinearGegluBackward(run.Input("u", 24, 32), run.Input("next", 32, 16), run["x"], i == 0 ? run.Output("dU", 24, 32) : run["dU"]);
-            if (i == 1) Assert.Equal(products + (milliseconds == 0 ? 2 : 0), CountedCuBlasLt.Products);
-        }
-        Assert.Equal(2, rig.Ops.ProductMeasurements.Count);
-
-        Tensor x = parts.Input("x", 24, 32), hidden = parts.Output("hidden", 24, 32), dGated = parts.Output("dGated", 24, 16);
-        parts.Ops.LinearForward(x, parts.Input("weight", 32, 32), parts.Input("bias", 32), default, hidden);
-        parts.Ops.GegluForward(hidden, parts.Output("y", 24, 16));
-        parts.Ops.LinearBackward(dGated, parts.Input("next", 32, 16), x, default, dGated, default, default);
-        parts.Ops.GegluBackward(parts.Input("u", 24, 32), dGated, parts.Output("dU", 24, 32));
-        Assert.Equal(parts.Bits("y"), run.Bits("y"));
-        Assert.Equal(parts.Bits("dU"), run.Bits("dU"));
-    }
-
     /// <summary>Adding to a gradient and assigning it are two problems, each with a choice of its own.</summary>
     [Theory, InlineData(GradientStart.Random), InlineData(GradientStart.Assigned)]
     public void Tuning_leaves_a_gradient_alone(GradientStart start)

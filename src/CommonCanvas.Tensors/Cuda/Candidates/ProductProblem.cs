@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace CommonCanvas.Tensors;
 
-/// <summary>The products with weights.</summary>
+/// <summary>The products with weights, and what begins or ends with one.</summary>
 enum ProductKind
 {
     /// <summary>y = x weight^T + bias + residual.</summary>
@@ -11,6 +11,10 @@ enum ProductKind
     LinearBackwardInput,
     /// <summary>dWeight = or += dY^T x.</summary>
     LinearBackwardWeight,
+    /// <summary>y = GEGLU of u = x weight^T + bias.</summary>
+    LinearGegluForward,
+    /// <summary>dU, the gradient of u where dY weight is that of its GEGLU.</summary>
+    LinearGegluBackward,
     /// <summary>y = x * weight + bias + perSample + residual.</summary>
     ConvForward,
     /// <summary>dX, by a convolution of dY with the weight.</summary>
@@ -48,12 +52,14 @@ enum ProductAddends
 /// <param name="Geometry">Of a convolution; <see cref="ConvGeometry.Pointwise"/> for a linear product.</param>
 /// <param name="Addends">What is added.</param>
 /// <param name="Alignment">Bytes that every address is a multiple of: 2, 4, 8 or 16.</param>
+/// <param name="StoresHidden">Whether what GEGLU is taken of is a result too.</param>
 readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples, int Height, int Width, int Inputs, int Outputs,
-    ConvGeometry Geometry, ProductAddends Addends, int Alignment)
+    ConvGeometry Geometry, ProductAddends Addends, int Alignment, bool StoresHidden = false)
 {
-    /// <summary>A linear product.</summary>
+    /// <summary>A linear product, with GEGLU or without.</summary>
     public static ProductProblem Linear(ProductKind kind, DType type, int rows, int inputs, int outputs, in ProductOperands operands) =>
-        new(kind, type, rows, 1, 1, inputs, outputs, ConvGeometry.Pointwise, operands.Addends, operands.Alignment);
+        new(kind, type, rows, 1, 1, inputs, outputs, ConvGeometry.Pointwise, operands.Addends, operands.Alignment,
+            StoresHidden: kind == ProductKind.LinearGegluForward && !operands.Hidden.IsNone);
 
     /// <summary>A convolution of images of x's shape.</summary>
     public static ProductProblem Convolution(ProductKind kind, DType type, int samples, int height, int width, int inputs, int outputs,
@@ -62,6 +68,14 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
 
     /// <summary>Whether it is a convolution.</summary>
     public bool IsConvolution => Kind >= ProductKind.ConvForward;
+
+    /// <summary>Whether GEGLU or its gradient follows the product.</summary>
+    public bool HasGeglu => Kind is ProductKind.LinearGegluForward or ProductKind.LinearGegluBackward;
+
+    /// <summary>The product alone, which is what libraries have: without GEGLU, where that follows.</summary>
+    public ProductProblem Product => HasGeglu
+        ? this with { Kind = Kind == ProductKind.LinearGegluForward ? ProductKind.LinearForward : ProductKind.LinearBackwardInput, StoresHidden = false }
+        : this;
 
     /// <summary>Whether the result is the gradient of a weight, which is F32.</summary>
     public bool IsWeightGradient => Kind is ProductKind.LinearBackwardWeight or ProductKind.ConvBackwardWeight;
@@ -84,7 +98,7 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
         string shape = IsConvolution
             ? string.Create(CultureInfo.InvariantCulture, $"[{Samples}, {Height}, {Width}, {Inputs}] to {Outputs}, kernel {Geometry.Kernel}, stride {Geometry.Stride}, padding {Geometry.PadTop} {Geometry.PadLeft} {Geometry.PadBottom} {Geometry.PadRight}")
             : string.Create(CultureInfo.InvariantCulture, $"[{Samples}, {Inputs}] to {Outputs}");
-        return $"{Kind} {Type} {shape}{(Addends == ProductAddends.None ? "" : $", {Addends}")}, aligned {Alignment}";
+        return $"{Kind} {Type} {shape}{(Addends == ProductAddends.None ? "" : $", {Addends}")}{(StoresHidden ? ", u stored" : "")}, aligned {Alignment}";
     }
 }
 
@@ -95,9 +109,11 @@ readonly record struct ProductProblem(ProductKind Kind, DType Type, int Samples,
 /// <param name="Bias">[outputs]; optional.</param>
 /// <param name="PerSample">[samples, outputs]; optional.</param>
 /// <param name="Residual">Like the result; optional, may be its memory.</param>
-/// <param name="Result">y, dX or dWeight.</param>
+/// <param name="Result">y, dX, dWeight or dU.</param>
 /// <param name="Accumulate">Whether the result is a dWeight that is added to.</param>
-readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tensor Bias, Tensor PerSample, Tensor Residual, Tensor Result, bool Accumulate = false)
+/// <param name="Hidden">u, of which GEGLU is taken: forward written, and optional; backward read, and the result may be its memory.</param>
+readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tensor Bias, Tensor PerSample, Tensor Residual, Tensor Result,
+    bool Accumulate = false, Tensor Hidden = default)
 {
     /// <summary>What is added.</summary>
     public ProductAddends Addends => (Bias.IsNone ? 0 : ProductAddends.Bias) | (PerSample.IsNone ? 0 : ProductAddends.PerSample)
@@ -109,7 +125,7 @@ readonly record struct ProductOperands(Tensor X, Tensor Weight, Tensor DY, Tenso
     {
         get
         {
-            nint all = X.Data | Weight.Data | DY.Data | Bias.Data | PerSample.Data | Residual.Data | Result.Data | 16;
+            nint all = X.Data | Weight.Data | DY.Data | Bias.Data | PerSample.Data | Residual.Data | Result.Data | Hidden.Data | 16;
             return (int)(all & -all);
         }
     }

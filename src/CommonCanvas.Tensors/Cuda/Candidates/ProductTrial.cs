@@ -6,7 +6,8 @@ namespace CommonCanvas.Tensors;
 
 /// <summary>
 /// A product with memory of its own, on which candidates are checked against the program's own kernels and timed: what the
-/// caller computes with is not touched. Waits for the device.
+/// caller computes with is not touched. Where GEGLU follows the product, candidates are checked on the product alone and timed
+/// with it. Waits for the device.
 /// </summary>
 sealed unsafe class ProductTrial : IDisposable
 {
@@ -20,7 +21,8 @@ sealed unsafe class ProductTrial : IDisposable
     readonly ProductProblem problem;
     readonly ProductPattern pattern;
     readonly List<nint> allocations = [];
-    readonly ProductOperands operands;
+    readonly ProductOperands operands, timed;
+    readonly CudaArena arena;
     readonly Tensor expected;
 
     /// <summary>Allocates and fills the operands.</summary>
@@ -28,9 +30,10 @@ sealed unsafe class ProductTrial : IDisposable
     public ProductTrial(CudaDevice device, CudaStream stream, ProductPattern pattern, ProductProblem problem)
     {
         (this.device, this.stream, this.pattern, this.problem) = (device, stream, pattern, problem);
+        arena = new CudaArena(device, static () => { });
         try
         {
-            bool forward = problem.Kind is ProductKind.LinearForward or ProductKind.ConvForward, weights = problem.IsWeightGradient;
+            bool forward = problem.Product.Kind is ProductKind.LinearForward or ProductKind.ConvForward, weights = problem.IsWeightGradient;
             int fine = ProductPattern.Bits(problem.Type), kernel = problem.Geometry.Kernel;
             var (x, w, y) = problem.IsConvolution
                 ? (Shape(problem.Samples, problem.Height, problem.Width, problem.Inputs), Shape(problem.Outputs, kernel, kernel, problem.Inputs),
@@ -48,6 +51,7 @@ sealed unsafe class ProductTrial : IDisposable
                 held,
                 Has(ProductAddends.Gradient));
             expected = Allocate(result);
+            timed = problem.HasGeglu ? WithGeglu() : operands;
         }
         catch
         {
@@ -56,7 +60,7 @@ sealed unsafe class ProductTrial : IDisposable
         }
     }
 
-    /// <summary>Runs the program's own kernels once: the result that candidates are compared with.</summary>
+    /// <summary>Runs the program's own kernels for the product once: the result that candidates are compared with.</summary>
     public void Expect(Action<ProductOperands> own)
     {
         var to = operands with { Result = expected, Residual = Has(ProductAddends.InPlace) ? expected : operands.Residual };
@@ -64,30 +68,44 @@ sealed unsafe class ProductTrial : IDisposable
         own(to);
     }
 
-    /// <summary>Runs a candidate once.</summary>
+    /// <summary>Runs a candidate for the product once.</summary>
     /// <exception cref="LibraryCallException">It refuses.</exception>
-    public (ProductVerdict Verdict, string Difference) Check(IProductCandidate candidate, Arena arena)
+    public (ProductVerdict Verdict, string Difference) Check(IProductCandidate candidate)
     {
         Prepare(operands.Result);
         candidate.Run(stream, arena, operands);
         return Compare(candidate.ExtraRoundings);
     }
 
-    /// <summary>Milliseconds of a launch, each of several ways in turn, so that a clock which changes changes it for all.</summary>
-    public double[] Time(IReadOnlyList<Action<ProductOperands>> ways)
+    /// <summary>
+    /// Milliseconds of a launch, of the program's own kernels and then of each candidate, in turn, so that a clock which changes
+    /// changes it for all. Each is launched once before, which loads its kernels and takes its memory.
+    /// </summary>
+    public double[] Time(Action<ProductOperands> own, IEnumerable<IProductCandidate> candidates)
     {
+        Action<ProductOperands>[] ways = [own, .. candidates.Select(candidate => (Action<ProductOperands>)(operands => candidate.Run(stream, arena, operands)))];
+        foreach (var way in ways) way(timed);
         using CudaEvent begin = new(device, timing: true), end = new(device, timing: true);
         var times = ways.Select(_ => new double[Rounds]).ToArray();
         for (int round = 0; round < Rounds; round++)
-            for (int way = 0; way < ways.Count; way++)
+            for (int way = 0; way < ways.Length; way++)
             {
                 begin.Record(stream);
-                for (int launch = 0; launch < Launches; launch++) ways[way](operands);
+                for (int launch = 0; launch < Launches; launch++) ways[way](timed);
                 end.Record(stream);
                 end.Synchronize();
                 times[way][round] = begin.MillisecondsTo(end) / Launches;
             }
         return [.. times.Select(measured => measured.Order().ElementAt(Rounds / 2))];
+    }
+
+    // the gradient lies beside u, not over it as in a step: launched again and again it would grow beyond all numbers
+    ProductOperands WithGeglu()
+    {
+        if (problem.Kind == ProductKind.LinearGegluForward)
+            return operands with { Result = Allocate(Shape(problem.Samples, problem.Outputs / 2)), Hidden = problem.StoresHidden ? operands.Result : default };
+        var u = Shape(problem.Samples, 2 * problem.Inputs);
+        return operands with { Result = Allocate(u), Hidden = Filled(u, ProductPattern.Bits(problem.Type)) };
     }
 
     bool Has(ProductAddends addend) => problem.Addends.HasFlag(addend);
@@ -183,6 +201,7 @@ sealed unsafe class ProductTrial : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        arena.Dispose();
         foreach (nint address in allocations) device.Free(address);
         allocations.Clear();
     }

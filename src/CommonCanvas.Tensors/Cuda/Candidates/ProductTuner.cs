@@ -6,7 +6,7 @@ namespace CommonCanvas.Tensors;
 /// <param name="Problem">The product.</param>
 /// <param name="OwnMilliseconds">A launch of the program's own kernels.</param>
 /// <param name="Best">Name of the fastest library; empty where none is right or faster.</param>
-/// <param name="BestMilliseconds">A launch of it; of the own kernels where there is none.</param>
+/// <param name="BestMilliseconds">A launch of it, and of GEGLU's kernel where that follows; of the own kernels where there is none.</param>
 /// <param name="Flops">Multiplications and additions.</param>
 /// <param name="Remembered">Whether it was measured in an earlier run.</param>
 public sealed record ProductMeasurement(string Problem, double OwnMilliseconds, string Best, double BestMilliseconds, double Flops, bool Remembered);
@@ -14,13 +14,14 @@ public sealed record ProductMeasurement(string Problem, double OwnMilliseconds, 
 /// <summary>
 /// Decides for each product, once, whether the program's own kernels or a library's candidate computes it: every candidate is
 /// checked against the own kernels' result and timed, on memory of its own, and the fastest right one is remembered on disk.
+/// Where GEGLU follows a product, what is timed is the own kernels that do both against the candidate and then GEGLU's kernel.
 /// A library that answers wrongly once is not used again; a candidate that rounds more often than it says is passed over. Once decided, a product costs a look into a table and no waiting.
 /// </summary>
 sealed class ProductTuner : IDisposable
 {
     readonly CudaDevice device;
     readonly CudaStream stream;
-    readonly Arena arena;
+    readonly IOps ops;
     readonly Action<ProductProblem, ProductOperands> own;
     readonly ProductChoices choices;
     readonly Action<string>? note;
@@ -32,15 +33,15 @@ sealed class ProductTuner : IDisposable
     /// <summary>Creates a tuner over libraries, which it disposes.</summary>
     /// <param name="device">Where products are computed.</param>
     /// <param name="stream">Where they are queued.</param>
-    /// <param name="arena">Where candidates rent their workspace.</param>
+    /// <param name="ops">Whose arena candidates rent their workspace from and whose GEGLU follows them, queued on the same stream.</param>
     /// <param name="libraries">The libraries.</param>
     /// <param name="own">Queues the program's own kernels for a product.</param>
     /// <param name="choices">What is known from other runs.</param>
     /// <param name="note">Told of libraries that are dropped.</param>
-    public ProductTuner(CudaDevice device, CudaStream stream, Arena arena, IEnumerable<IProductLibrary> libraries,
+    public ProductTuner(CudaDevice device, CudaStream stream, IOps ops, IEnumerable<IProductLibrary> libraries,
         Action<ProductProblem, ProductOperands> own, ProductChoices choices, Action<string>? note)
     {
-        (this.device, this.stream, this.arena, this.own, this.choices, this.note) = (device, stream, arena, own, choices, note);
+        (this.device, this.stream, this.ops, this.own, this.choices, this.note) = (device, stream, ops, own, choices, note);
         this.libraries = [.. libraries];
         foreach (var library in this.libraries.Where(library => choices.IsWrong(library.Name)).ToArray()) Drop(library);
         pattern = new ProductPattern(device, stream);
@@ -65,7 +66,7 @@ sealed class ProductTuner : IDisposable
         if (choice is not var (library, candidate)) return false;
         try
         {
-            candidate.Run(stream, arena, operands);
+            candidate.Run(stream, ops.Arena, operands);
             return true;
         }
         catch (LibraryCallException e)
@@ -90,10 +91,10 @@ sealed class ProductTuner : IDisposable
                 Note(problem, known, remembered: true);
                 return null;
             }
-            if (libraries.Find(library => library.Name == known.Library) is { } library && library.Restore(problem, known.Recipe) is { } restored)
+            if (libraries.Find(library => library.Name == known.Library) is { } library && library.Restore(problem.Product, known.Recipe) is { } restored)
             {
                 Note(problem, known, remembered: true);
-                return (library, restored);
+                return (library, Complete(problem, restored));
             }
         }
         trying = true;
@@ -111,14 +112,15 @@ sealed class ProductTuner : IDisposable
     (IProductLibrary, IProductCandidate)? Tune(ProductProblem problem, string key)
     {
         var right = new List<(IProductLibrary Library, IProductCandidate Candidate)>();
+        var product = problem.Product;
         using var trial = new ProductTrial(device, stream, pattern, problem);
-        trial.Expect(operands => own(problem, operands));
+        trial.Expect(operands => own(product, operands));
         foreach (var library in libraries.ToArray())
         {
-            foreach (var candidate in Proposals(library, problem))
+            foreach (var candidate in Proposals(library, product))
             {
-                if (!libraries.Contains(library) || !IsRight(trial, library, candidate, key)) candidate.Dispose();
-                else right.Add((library, candidate));
+                if (!libraries.Contains(library) || !IsRight(trial, library, candidate, product)) candidate.Dispose();
+                else right.Add((library, Complete(problem, candidate)));
             }
         }
         right.RemoveAll(entry => !libraries.Contains(entry.Library) && Discard(entry.Candidate));
@@ -128,7 +130,7 @@ sealed class ProductTuner : IDisposable
             return null;
         }
 
-        double[] times = trial.Time([operands => own(problem, operands), .. right.Select(entry => (Action<ProductOperands>)(operands => entry.Candidate.Run(stream, arena, operands)))]);
+        double[] times = trial.Time(operands => own(problem, operands), right.Select(entry => entry.Candidate));
         int fastest = Array.IndexOf(times, times.Min());
         for (int i = 0; i < right.Count; i++)
             if (i != fastest - 1) right[i].Candidate.Dispose();
@@ -138,6 +140,8 @@ sealed class ProductTuner : IDisposable
         Note(problem, choice, remembered: false);
         return fastest == 0 ? null : chosen;
     }
+
+    IProductCandidate Complete(ProductProblem problem, IProductCandidate candidate) => problem.HasGeglu ? new ProductThenGeglu(candidate, problem.Kind, ops) : candidate;
 
     void Note(ProductProblem problem, ProductChoices.Choice choice, bool remembered)
     {
@@ -150,14 +154,14 @@ sealed class ProductTuner : IDisposable
         catch (LibraryCallException) { return []; } // it does not know the shape
     }
 
-    bool IsRight(ProductTrial trial, IProductLibrary library, IProductCandidate candidate, string problem)
+    bool IsRight(ProductTrial trial, IProductLibrary library, IProductCandidate candidate, ProductProblem product)
     {
         ProductVerdict verdict;
         string difference;
-        try { (verdict, difference) = trial.Check(candidate, arena); }
+        try { (verdict, difference) = trial.Check(candidate); }
         catch (LibraryCallException) { return false; } // proposed and refused: not this one
         if (verdict != ProductVerdict.Wrong) return verdict == ProductVerdict.Right; // what is only coarse is not for this product
-        string report = $"{library.Name} computes {problem} wrongly: {difference}";
+        string report = $"{library.Name} computes {product} wrongly: {difference}";
         choices.AddWrong(library.Name, report);
         note?.Invoke($"{report}. It is not used any more on this device, now and in later runs; the program's own kernels compute instead. To try it again, remove {choices.FilePath}");
         Drop(library);
