@@ -66,6 +66,7 @@ public class ScheduleTests
                 y[1 + blockIdx.x] = x[blockIdx.x] * 3.0f;
                 __threadfence();
                 last = atomicAdd(done, 1u) == gridDim.x - 1;
+                __threadfence();
             }
             __syncthreads();
             if (!last || threadIdx.x) return;

@@ -47,7 +47,10 @@ internal sealed unsafe class KernelCode : IDisposable
     public int Registers { get; }
 
     /// <summary>Whether it has a fence of the whole device, with which blocks can order their accesses.</summary>
-    public bool OrdersBlocks => Kernel.Instructions.Exists(i => i.Parts[0] is "membar" or "fence" && (i.Has("gl") || i.Has("sys") || i.Has("gpu")));
+    public bool HasDeviceFence => Kernel.Instructions.Exists(IsDeviceFence);
+
+    /// <summary>Whether an instruction is such a fence.</summary>
+    public static bool IsDeviceFence(PtxInstruction i) => i.Parts[0] is "membar" or "fence" && !i.Has("proxy") && (i.Has("gl") || i.Has("sys") || i.Has("gpu"));
 
     /// <summary>Static shared memory up to where dynamic shared memory begins.</summary>
     public static int DynamicSharedOffset(PtxKernel kernel) =>

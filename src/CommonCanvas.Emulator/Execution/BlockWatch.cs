@@ -13,6 +13,7 @@ internal sealed unsafe class BlockWatch : IDisposable
     readonly byte* local;
     readonly int warps, granules;
     readonly long localBytes;
+    readonly BlockOrder? order;
 
     /// <summary>Prepares for blocks of so many warps, so much shared memory and so much local memory of a warp.</summary>
     public BlockWatch(MemoryWatch memory, int warps, int sharedBytes, long localBytes)
@@ -24,9 +25,11 @@ internal sealed unsafe class BlockWatch : IDisposable
         watches = (WarpWatch*)NativeMemory.AllocZeroed((nuint)warps, (nuint)sizeof(WarpWatch));
         shared = (uint*)NativeMemory.AlignedAlloc((nuint)granules * sizeof(uint), 64);
         lanes = (uint*)NativeMemory.AlignedAlloc((nuint)granules * sizeof(uint), 64);
+        if (memory.Order != 0) order = new BlockOrder((LaunchOrder)GCHandle.FromIntPtr(memory.Order).Target!, warps);
         for (int w = 0; w < warps; w++)
         {
             watches[w].Memory = memory;
+            watches[w].Order = order?.Handle ?? 0;
             watches[w].Shared = shared;
             watches[w].Lanes = lanes;
             watches[w].Local = local + w * localBytes;
@@ -50,6 +53,7 @@ internal sealed unsafe class BlockWatch : IDisposable
             watches[w].PendingCount = 0;
             watches[w].Group = 0;
         }
+        order?.Start((uint)block);
     }
 
     /// <summary>A barrier has opened: what was accessed before is ordered before what comes.</summary>
@@ -66,10 +70,12 @@ internal sealed unsafe class BlockWatch : IDisposable
             watches[w].Epoch = epoch;
             Operations.LaneChecks.Order(watches + w);
         }
+        order?.PassBarrier();
     }
 
     public void Dispose()
     {
+        order?.Dispose();
         for (int w = 0; w < warps; w++) NativeMemory.Free(watches[w].Pending);
         NativeMemory.Free(watches);
         NativeMemory.AlignedFree(shared);

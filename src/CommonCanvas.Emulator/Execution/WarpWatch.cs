@@ -4,11 +4,12 @@ namespace CommonCanvas.Emulator.Execution;
 
 /// <summary>What the checks know about device memory during a launch.</summary>
 /// <param name="shadow">A byte for each byte of device memory: see <see cref="ByteState"/>.</param>
-/// <param name="owners">A word for each two bytes: who accessed them last.</param>
+/// <param name="owners">A word for each two bytes, who accessed them last: see <see cref="OwnerEntry"/>.</param>
 /// <param name="firstOwner">The number that stands there for the launch's first block; earlier launches have lower ones.</param>
 /// <param name="manyOwners">The number that stands there for several blocks of the launch.</param>
 /// <param name="races">Whether accesses of different blocks are compared.</param>
-internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, uint firstOwner, uint manyOwners, bool races)
+/// <param name="order">A handle of the launch's <see cref="LaunchOrder"/>; 0 where its blocks have nothing to order their accesses with.</param>
+internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, uint firstOwner, uint manyOwners, bool races, nint order)
 {
     public byte* Shadow { get; } = shadow;
 
@@ -19,6 +20,8 @@ internal unsafe readonly struct MemoryWatch(byte* shadow, uint* owners, uint fir
     public uint ManyOwners { get; } = manyOwners;
 
     public bool Races { get; } = races;
+
+    public nint Order { get; } = order;
 }
 
 /// <summary>States of a byte of device memory.</summary>
@@ -38,6 +41,9 @@ internal unsafe struct WarpWatch
 
     /// <summary>The block's number in the grid.</summary>
     public uint Block;
+
+    /// <summary>A handle of the block's <see cref="BlockOrder"/>; 0 where there is none.</summary>
+    public nint Order;
 
     /// <summary>A word for each two bytes of shared memory: who accessed them since the last barrier.</summary>
     public uint* Shared;

@@ -107,7 +107,7 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
     }
 
     long Run(Launch launch, List<WorkCounter>? counters) =>
-        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.Schedule, Options.SampledBlocks, counters, Memory.Shadow?.Begin(launch.Grid.Count, !launch.Code.OrdersBlocks));
+        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.Schedule, Options.SampledBlocks, counters, Memory.Shadow?.Begin(launch.Grid.Count, launch.Code.HasDeviceFence));
 
     LaunchCount Count(Launch launch)
     {

@@ -26,8 +26,9 @@ public sealed record EmulatedDeviceOptions
 
     /// <summary>
     /// Whether kernels are checked: accesses outside of allocations, misaligned, of memory or registers that were never
-    /// written, races in shared memory and between blocks, copies that were not waited for, shuffles from inactive lanes. A
-    /// kernel with a fence of the whole device orders its blocks itself and is not checked for races between them.
+    /// written, races in shared memory and between blocks, copies that were not waited for, shuffles from inactive lanes.
+    /// Blocks are ordered only by an atomic operation of each on the same bytes with a fence of the whole device before the one and
+    /// behind the other, as where the last block to arrive adds up what all have stored.
     /// </summary>
     public bool Checked { get; init; } = true;
 

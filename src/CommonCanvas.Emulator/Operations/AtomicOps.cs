@@ -84,6 +84,7 @@ internal static unsafe class AtomicOps
             T old = Exchange<T, TOp>((T*)pointers[lane], *(T*)(b + lane * stride), *(T*)(c + lane * stride));
             if (to != null) *(T*)(to + lane * stride) = old;
         }
+        TMonitor.Changed<TSpace>(warp, pointers, sizeof(T));
     }
 
     static T Exchange<T, TOp>(T* at, T b, T c) where T : unmanaged where TOp : struct, IAtomic<T>

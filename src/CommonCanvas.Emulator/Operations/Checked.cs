@@ -6,7 +6,7 @@ namespace CommonCanvas.Emulator.Operations;
 
 /// <summary>
 /// Checks every access: within an allocation, aligned, of written memory, ordered by a barrier against other warps' accesses
-/// to shared memory, waited for where it was copied asynchronously, and not shared with another block in device memory.
+/// to shared memory, waited for where it was copied asynchronously, and ordered against other blocks' accesses to device memory.
 /// </summary>
 internal unsafe struct Checked : IMonitor
 {
@@ -38,7 +38,22 @@ internal unsafe struct Checked : IMonitor
 
     public static void Wait(Warp* warp, Instruction* i, int groups) => SharedChecks.Arrive(warp, groups);
 
-    public static void SyncWarp(Warp* warp) => LaneChecks.Order(warp->Watch);
+    public static void SyncWarp(Warp* warp)
+    {
+        LaneChecks.Order(warp->Watch);
+        if (warp->Watch->Order != 0) BlockOrder.Of(warp->Watch->Order).SyncWarp(warp->Index);
+    }
+
+    public static void Fence(Warp* warp)
+    {
+        if (warp->Watch->Order != 0 && warp->Mask != 0) BlockOrder.Of(warp->Watch->Order).Fence(warp->Index, warp->Mask);
+    }
+
+    public static void Changed<TSpace>(Warp* warp, byte** pointers, int bytes) where TSpace : struct, ISpace
+    {
+        if (warp->Watch->Order == 0 || (typeof(TSpace) != typeof(GlobalSpace) && typeof(TSpace) != typeof(GenericSpace))) return;
+        GlobalChecks.Observe(warp, pointers, bytes);
+    }
 
     static void CheckAlignment(Warp* warp, Instruction* i, byte** pointers, int bytes)
     {

@@ -40,6 +40,14 @@ internal unsafe struct Counted : IMonitor
     {
     }
 
+    public static void Fence(Warp* warp)
+    {
+    }
+
+    public static void Changed<TSpace>(Warp* warp, byte** pointers, int bytes) where TSpace : struct, ISpace
+    {
+    }
+
     static void Global(WorkCounter counter, Warp* warp, byte** pointers, int bytes, Access access)
     {
         ulong* sectors = stackalloc ulong[2 * Warp.Lanes];

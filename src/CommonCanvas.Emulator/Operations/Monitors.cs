@@ -32,6 +32,12 @@ internal unsafe interface IMonitor
 
     /// <summary>Lanes of the warp have waited for each other: what they did before is ordered before what they do next.</summary>
     static abstract void SyncWarp(Warp* warp);
+
+    /// <summary>A fence of the whole device by each active lane.</summary>
+    static abstract void Fence(Warp* warp);
+
+    /// <summary>The atomic operation that <see cref="On"/> was told of has been made.</summary>
+    static abstract void Changed<TSpace>(Warp* warp, byte** pointers, int bytes) where TSpace : struct, ISpace;
 }
 
 /// <summary>Watches nothing.</summary>
@@ -52,6 +58,14 @@ internal unsafe struct Unwatched : IMonitor
     }
 
     public static void SyncWarp(Warp* warp)
+    {
+    }
+
+    public static void Fence(Warp* warp)
+    {
+    }
+
+    public static void Changed<TSpace>(Warp* warp, byte** pointers, int bytes) where TSpace : struct, ISpace
     {
     }
 }

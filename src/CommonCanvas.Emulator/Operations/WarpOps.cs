@@ -29,6 +29,10 @@ internal static unsafe class WarpOps
     [MethodImpl(Now)]
     public static void Sync<TMonitor>(Warp* warp, Instruction* i) where TMonitor : struct, IMonitor => TMonitor.SyncWarp(warp);
 
+    /// <summary>membar and fence of the whole device: memory is in order here, so the monitor alone has something to do.</summary>
+    [MethodImpl(Now)]
+    public static void Fence<TMonitor>(Warp* warp, Instruction* i) where TMonitor : struct, IMonitor => TMonitor.Fence(warp);
+
     /// <summary>shfl: operands are the destination, the predicate or -1, a, b, c and the members.</summary>
     [MethodImpl(Now)]
     public static void Shuffle<TMonitor, TMode>(Warp* warp, Instruction* i) where TMonitor : struct, IMonitor where TMode : struct, IShuffle
