@@ -40,6 +40,7 @@ __device__ uint4 make_uint4(unsigned int x, unsigned int y, unsigned int z, unsi
 __device__ void __syncthreads();
 __device__ int __syncthreads_or(int predicate);
 __device__ void __syncwarp(unsigned int mask = 0xffffffffu);
+__device__ void __threadfence();
 __device__ int __any_sync(unsigned int mask, int predicate);
 __device__ int __shfl_sync(unsigned int mask, int value, int lane, int width = 32);
 __device__ float __shfl_sync(unsigned int mask, float value, int lane, int width = 32);
@@ -49,6 +50,7 @@ __device__ int atomicAdd(int* address, int value);
 __device__ unsigned int atomicAdd(unsigned int* address, unsigned int value);
 __device__ unsigned long long atomicAdd(unsigned long long* address, unsigned long long value);
 __device__ float atomicAdd(float* address, float value);
+__device__ unsigned int atomicInc(unsigned int* address, unsigned int value);
 
 __device__ size_t __cvta_generic_to_shared(const void* pointer);
 __device__ size_t __cvta_generic_to_global(const void* pointer);

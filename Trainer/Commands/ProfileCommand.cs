@@ -27,7 +27,7 @@ public sealed class ProfileCommand
     readonly Option<int> warmup = Options.Whole("--warmup", "Steps before them.", 1, 0, 1000);
     readonly Option<string> precision = Options.Word("--precision", "Element type of weights and activations.", "fp32", "fp32", "fp16", "bf16");
     readonly Option<string?> gpu = new("--gpu") { Description = $"With --device emulator: predict what a step takes on this GPU ({string.Join(", ", GpuLimits.All.Select(limits => limits.Key))}) from some blocks of each launch." };
-    readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run, the first and the last among them.", 4, 2, 1024);
+    readonly Option<int> sample = Options.Whole("--sample", "With --gpu: blocks of each launch that are run, the first and the last among them.", 8, 2, 1024);
     readonly Option<string> graphs = Options.Word("--graphs", "With --json on a GPU: auto replays the step as a graph, as training does; off launches kernels one by one.", "auto", "auto", "off");
     readonly Option<bool> forwardOnly = new("--forward-only") { Description = "Leave out backward and AdamW." };
     readonly Option<bool> asJson = new("--json") { Description = "Print one line of JSON instead of tables." };

@@ -18,6 +18,16 @@ public class CountingTests
             y[blockIdx.x * blockDim.x + threadIdx.x] = sum;
         }
 
+        __device__ void Write(const float* x, float* y, bool reads)
+        {
+            float sum = 0;
+            if (reads)
+                for (int i = 0; i < 8; i++) sum += x[i * 32 + threadIdx.x];
+            y[blockIdx.x * blockDim.x + threadIdx.x] = sum;
+        }
+        extern "C" __global__ void FirstAlone(const float* x, float* y) { Write(x, y, blockIdx.x == 0); }
+        extern "C" __global__ void LastAlone(const float* x, float* y) { Write(x, y, blockIdx.x + 1 == gridDim.x); }
+
         extern "C" __global__ void Banks(float* y, int stride)
         {
             __shared__ float tile[32 * 32];
@@ -109,6 +119,19 @@ public class CountingTests
         Assert.Equal((64, 3), (all.BlocksRun, sampled.BlocksRun));
         Assert.Equal(all with { BlocksRun = 3 }, sampled);
         Assert.Equal(64 * 4, Run("Again", 64, 64, sampled: 2).DramRead);
+    }
+
+    /// <summary>The first and the last block stand for themselves, those between them for all between.</summary>
+    [Fact]
+    public void Blocks_at_the_ends_do_not_count_for_the_others()
+    {
+        foreach (string kernel in new[] { "FirstAlone", "LastAlone" })
+        {
+            LaunchCount all = Run(kernel, 64, 32), sampled = Run(kernel, 64, 32, sampled: 4);
+            Assert.Equal((64, 4), (all.BlocksRun, sampled.BlocksRun));
+            Assert.Equal(all with { BlocksRun = 4 }, sampled);
+        }
+        Assert.Equal(32 * 32, Run("FirstAlone", 64, 32).DramRead);
     }
 
     /// <summary>Launches that differ in pointers alone are run once; in a sample, memory is neither filled nor copied to.</summary>

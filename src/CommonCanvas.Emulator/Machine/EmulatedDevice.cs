@@ -85,7 +85,7 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
         if (Fault is not null) return;
         try
         {
-            if (!Options.Counted) Run(launch, null);
+            if (!Options.Counted) Run(launch, null, null);
             else Counts.Add(Options.SampledBlocks > 0 ? sampled.Get(launch, Memory, Count) : Count(launch));
         }
         catch (LaunchFault fault) { Fault = (fault.Result, fault.Message); }
@@ -106,14 +106,23 @@ internal sealed class EmulatedDevice(int ordinal, EmulatedDeviceOptions options)
         });
     }
 
-    long Run(Launch launch, List<WorkCounter>? counters) =>
-        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.Schedule, Options.SampledBlocks, counters, Memory.Shadow?.Begin(launch.Grid.Count, launch.Code.HasDeviceFence));
+    void Run(Launch launch, IReadOnlyList<long>? chosen, List<WorkCounter>? counters) =>
+        GridRunner.Run(launch, Memory.View, Options.Threads, Options.InstructionBudget, Options.Schedule, chosen, counters, Memory.Shadow?.Begin(launch.Grid.Count, launch.Code.HasDeviceFence));
 
     LaunchCount Count(Launch launch)
     {
-        var counters = new List<WorkCounter>();
-        long run = Run(launch, counters);
-        return LaunchTally.Of(launch, counters, run, Memory);
+        var samples = BlockSample.Of(launch.Grid.Count, Options.SampledBlocks);
+        var parts = new List<LaunchTally.Part>();
+        foreach (var (blocks, weight) in samples) parts.Add(Part(blocks, weight));
+        if (samples.Count == 0) parts.Add(Part(null, 1));
+        return LaunchTally.Of(launch, parts, samples.Count == 0 ? launch.Grid.Count : samples.Sum(sample => sample.Blocks.Count), Memory);
+
+        LaunchTally.Part Part(IReadOnlyList<long>? blocks, double weight)
+        {
+            var counters = new List<WorkCounter>();
+            Run(launch, blocks, counters);
+            return new LaunchTally.Part(counters, weight);
+        }
     }
 
     static ulong AddressMapOf(int ordinal) => Operations.AddressMap.Global + (ulong)ordinal * Operations.AddressMap.DeviceStride;

@@ -36,8 +36,8 @@ public sealed record EmulatedDeviceOptions
     public bool Counted { get; init; }
 
     /// <summary>
-    /// Blocks of each launch that are run, spread over its grid, to count what a large model does; results are then wrong. 0
-    /// runs all.
+    /// Blocks of each launch that are run for all, to count what a large model does: the first, the last and some between them.
+    /// Results are then wrong. 0 runs all.
     /// </summary>
     public int SampledBlocks { get; init; }
 
