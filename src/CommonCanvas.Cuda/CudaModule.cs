@@ -71,19 +71,27 @@ public sealed unsafe partial class CudaModule : CudaHandle
     protected override bool ReleaseHandle() => Api.Driver.cuModuleUnload(handle) == CudaResult.Success;
 }
 
-/// <summary>A kernel's argument: a pointer or a number, with its size.</summary>
+/// <summary>A kernel's argument: a pointer, a number or a struct, with its size.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public readonly struct KernelArgument
 {
+    /// <summary>Above it, an argument is held by its address.</summary>
+    internal const int MostDirectBytes = 8;
+
     readonly ulong bits;
 
     KernelArgument(ulong bits, int size) => (this.bits, Size) = (bits, size);
 
-    /// <summary>4 or 8 bytes.</summary>
+    /// <summary>In bytes.</summary>
     public int Size { get; }
 
-    /// <summary>The value's bits.</summary>
-    public ulong Bits => bits;
+    /// <summary>The value's bits, or its address where it is larger than they are.</summary>
+    internal ulong Bits => bits;
+
+    /// <summary>A struct by value, which has to stay where it is until the launch is queued.</summary>
+    /// <exception cref="ArgumentException">It is no larger than a number.</exception>
+    public static unsafe KernelArgument Struct<T>(T* value) where T : unmanaged =>
+        sizeof(T) > MostDirectBytes ? new((ulong)value, sizeof(T)) : throw new ArgumentException($"{typeof(T).Name} has {sizeof(T)} bytes: give it as a number", nameof(value));
 
     /// <summary>A device address or a 64-bit integer.</summary>
     public static implicit operator KernelArgument(long value) => new((ulong)value, 8);
@@ -148,7 +156,7 @@ public sealed unsafe class CudaKernel
             if (arguments[i].Size != sizes[i])
                 throw new ArgumentException($"argument {i} of {Name} has {sizes[i]} bytes, {arguments[i].Size} were given");
             values[i] = arguments[i].Bits;
-            pointers[i] = values + i;
+            pointers[i] = arguments[i].Size > KernelArgument.MostDirectBytes ? (void*)arguments[i].Bits : values + i;
         }
         if (sharedBytes > dynamicShared) AllowShared(sharedBytes);
         Device.MakeCurrent();

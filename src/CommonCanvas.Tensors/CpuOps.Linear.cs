@@ -59,6 +59,19 @@ public unsafe partial class CpuOps
     }
 
     /// <inheritdoc/>
+    public void LinearBackwardWeights(IReadOnlyList<LinearGradient> gradients)
+    {
+        // dWeight[o, i] += sum_m dY[m, o] x[m, i]
+        OpChecks.LinearBackwardWeights(gradients);
+        for (int i = 0; i < gradients.Count; i++)
+        {
+            var (x, dY, dWeight) = gradients[i];
+            var weight = new Tensor(dWeight.Tensor.Data, x.Type, dY.Channels, x.Channels); // its values go into dX alone
+            LinearBackward(x, weight, dY, default, default, dWeight, default);
+        }
+    }
+
+    /// <inheritdoc/>
     public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
     {
         // u[m, o] = sum_i x[m, i] weight[o, i] + bias[o], y[m, f] = u[m, f] gelu(u[m, F + f])

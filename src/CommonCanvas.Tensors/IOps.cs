@@ -92,6 +92,18 @@ public interface IOps : IDisposable
     void LinearBackward(Tensor x, Tensor weight, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight, GradientTarget dBias);
 
     /// <summary>
+    /// dWeight = or += dY^T x of several layers, as <see cref="LinearBackward"/> computes it for each. The same type throughout; no dWeight
+    /// lies over another.
+    /// </summary>
+    void LinearBackwardWeights(IReadOnlyList<LinearGradient> gradients);
+
+    /// <summary>
+    /// Whether <see cref="LinearBackwardWeights"/> is worth keeping the tensors of several layers for: on a device that one such
+    /// product alone does not fill.
+    /// </summary>
+    bool GathersWeights => false;
+
+    /// <summary>
     /// y[M, F] = u[M, 0..F] * gelu(u[M, F..2F]) (exact GELU) with u[M, 2F] = x[M, I] weight[2F, I]^T + bias[2F]; bias optional,
     /// and u where no Backward follows. u is rounded to storage before it enters y, so that y is what <see cref="LinearForward"/>
     /// and <see cref="GegluForward"/> one after the other give: bit for bit where both add in the same order. Its gradients

@@ -27,6 +27,19 @@ static partial class OpChecks
         IsOptional(dBias.Tensor, DType.F32, weight[0]);
     }
 
+    public static void LinearBackwardWeights(IReadOnlyList<LinearGradient> gradients)
+    {
+        for (int i = 0; i < gradients.Count; i++)
+        {
+            var (x, dY, dWeight) = gradients[i];
+            Floating(x);
+            Matrix(x, gradients[0].X.Type, x.Rows, x.Channels);
+            Floating(dY);
+            Matrix(dY, x.Type, x.Rows, dY.Channels);
+            Is(dWeight.Tensor, DType.F32, dY.Channels, x.Channels);
+        }
+    }
+
     public static void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
     {
         Floating(x);

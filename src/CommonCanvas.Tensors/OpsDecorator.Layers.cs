@@ -16,6 +16,23 @@ public abstract partial class OpsDecorator
             (ops, at) => ops.LinearBackward(at(x), at(weight), at(dY), at(residual), at(dX), dWeight.Through(at), dBias.Through(at)));
 
     /// <inheritdoc/>
+    public bool GathersWeights => Inner.GathersWeights;
+
+    /// <inheritdoc/>
+    public void LinearBackwardWeights(IReadOnlyList<LinearGradient> gradients) // 2 M I O for each
+    {
+        var arguments = new OpArgument[3 * gradients.Count];
+        for (int i = 0; i < gradients.Count; i++)
+        {
+            var (x, dY, dWeight) = gradients[i];
+            (arguments[3 * i], arguments[3 * i + 1], arguments[3 * i + 2]) = (Reads(x, $"x{i}"), Reads(dY, $"dY{i}"), Receives(dWeight, $"dWeight{i}"));
+        }
+        Run(nameof(LinearBackwardWeights), arguments,
+            () => new(gradients.Sum(gradient => 2.0 * gradient.X.Count * gradient.DY.Channels), gradients.Select(gradient => gradient.X.Rows).DefaultIfEmpty().Max()),
+            (ops, at) => ops.LinearBackwardWeights([.. gradients.Select(gradient => new LinearGradient(at(gradient.X), at(gradient.DY), gradient.DWeight.Through(at)))]));
+    }
+
+    /// <inheritdoc/>
     public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y) => // as LinearForward and GegluForward
         Run(nameof(LinearGegluForward), [Reads(x), Reads(weight), Reads(bias), Writes(u), Writes(y)],
             () => new(2.0 * x.Count * weight[0] + 6.0 * y.Count, weight[1], RoundedFactors: 2),

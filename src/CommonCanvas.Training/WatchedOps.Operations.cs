@@ -98,6 +98,21 @@ public sealed partial class WatchedOps
     }
 
     /// <inheritdoc/>
+    public bool GathersWeights => inner.GathersWeights;
+
+    /// <inheritdoc/>
+    public void LinearBackwardWeights(IReadOnlyList<LinearGradient> gradients)
+    {
+        inner.LinearBackwardWeights(gradients);
+        for (int i = 0; i < gradients.Count; i++)
+        {
+            var (x, dY, dWeight) = gradients[i];
+            Flops += 2 * x.Count * dY.Channels;
+            if (Watching) Inspect(nameof(LinearBackwardWeights), dWeight.Tensor, dWeight.Tensor);
+        }
+    }
+
+    /// <inheritdoc/>
     public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
     {
         inner.LinearGegluForward(x, weight, bias, u, y);

@@ -35,6 +35,42 @@ public class KernelTests
         Assert.Equal(expected, gpu.Download<int>(output, W * H * D));
     }
 
+    struct Range
+    {
+        public long Begin;
+        public int Step, Count;
+    }
+
+    struct Ranges
+    {
+        public Range First, Second;
+    }
+
+    [Fact]
+    public unsafe void A_struct_reaches_a_kernel_by_value()
+    {
+        using var gpu = new EmulatedGpu();
+        using var module = gpu.Compile("""
+            struct Range { long long begin; int step, count; };
+            struct Ranges { Range of[2]; };
+            extern "C" __global__ void Fill(int* out, Ranges ranges, int by) {
+                Range range = ranges.of[0];
+                if (blockIdx.x > 0) range = ranges.of[1];
+                if (threadIdx.x < range.count) out[blockIdx.x * blockDim.x + threadIdx.x] = (int)range.begin + range.step * threadIdx.x * by;
+            }
+            """);
+        Ranges ranges = new() { First = new() { Begin = 100, Step = 1, Count = 32 }, Second = new() { Begin = -7, Step = -2, Count = 3 } };
+        nint output = gpu.Upload<int>(new int[64]);
+        module["Fill"].Launch(gpu.Stream, 2, 32, 0, [output, KernelArgument.Struct(&ranges), 3]);
+        Assert.Equal([.. Enumerable.Range(0, 32).Select(i => 100 + 3 * i), -7, -13, -19, .. new int[29]], gpu.Download<int>(output, 64));
+        var error = Assert.Throws<ArgumentException>(() =>
+        {
+            Range other = default;
+            module["Fill"].Launch(gpu.Stream, 2, 32, 0, [output, KernelArgument.Struct(&other), 3]);
+        });
+        Assert.Contains("argument 1 of Fill has 32 bytes, 16 were given", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_block_sums_in_shared_memory_with_barriers_and_shuffles()
     {

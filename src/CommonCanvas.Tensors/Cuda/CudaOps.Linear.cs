@@ -46,12 +46,16 @@ public sealed partial class CudaOps
             LaunchProduct(linearBackwardInput, plan, dY.Type, rows, inputs, [dY.Data, weight.Data, residual.Data, dX.Data, shares.Data, rows, inputs, outputs]);
             FinishActivations(shares, default, default, residual, dX, rows, inputs, Divider(1));
         }
-        if (!dWeight.IsNone && !RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate)))
-        {
-            var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
-            var shares = RentShares(plan, outputs, inputs);
-            LaunchProduct(linearBackwardWeight, plan, dY.Type, outputs, inputs, [dY.Data, x.Data, dWeight.Tensor.Data, shares.Data, rows, inputs, outputs, Flag(dWeight)]);
-            FinishGradients(shares, dY.Type, dWeight, outputs, inputs);
-        }
+        if (!dWeight.IsNone) LinearBackwardWeight(x, inputs, dY, dWeight);
+    }
+
+    void LinearBackwardWeight(Tensor x, int inputs, Tensor dY, GradientTarget dWeight)
+    {
+        int outputs = dY.Channels, rows = checked((int)dY.Rows);
+        if (RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate))) return;
+        var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
+        var shares = RentShares(plan, outputs, inputs);
+        LaunchProduct(linearBackwardWeight, plan, dY.Type, outputs, inputs, [dY.Data, x.Data, dWeight.Tensor.Data, shares.Data, rows, inputs, outputs, Flag(dWeight)]);
+        FinishGradients(shares, dY.Type, dWeight, outputs, inputs);
     }
 }

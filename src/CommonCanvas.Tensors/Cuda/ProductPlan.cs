@@ -76,19 +76,20 @@ sealed class ProductKernels
 /// <summary>How a product is laid out over a device: by which tile, and over how many shares of the contraction.</summary>
 readonly record struct ProductPlan(ProductTile Tile, int Splits)
 {
-    const int MaxSplits = 32;
+    /// <summary>Most shares of a contraction.</summary>
+    internal const int MaxSplits = 32;
 
     /// <summary>Least depth of a share, in multiples of the tile's depth: the pipeline wants filling.</summary>
-    const int MinSteps = 6;
+    internal const int MinSteps = 6;
 
     /// <summary>Bytes of an operand's element, where that matters: with tensor cores.</summary>
     internal const int OperandBytes = 2;
 
     /// <summary>Cycles that a tile takes to fill the pipeline, and that a second launch costs.</summary>
-    const double StartCycles = 300, LaunchCycles = 2800;
+    internal const double StartCycles = 300, LaunchCycles = 2800;
 
     /// <summary>Bytes that a multiprocessor gets in a cycle from the second-level cache and from memory, all of them busy, on an A100.</summary>
-    const double L2BytesPerCycle = 33, MemoryBytesPerCycle = 12;
+    internal const double L2BytesPerCycle = 33, MemoryBytesPerCycle = 12;
 
     /// <summary>Share of its rate that a multiprocessor with fewer than <see cref="EnoughThreads"/> keeps: nothing else hides its latencies.</summary>
     const double RateAlone = 0.85;

@@ -46,6 +46,57 @@ public abstract class LinearTests(TestDevice device) : OpTests(device)
             });
     }
 
+    /// <summary>Long and short ones, of one tile and of several, with columns that lie in fours or eights or not, more than a launch takes.</summary>
+    [Fact]
+    public void Weights_of_several_layers_agree()
+    {
+        foreach (var type in Types)
+        {
+            Agree(type, 1101, run => Weights(run, several));
+            Agree(type, 231, run => Weights(run, [.. Enumerable.Range(0, 19).Select(i => several[i % 4])]));
+        }
+    }
+
+    [Fact]
+    public void Weights_of_several_layers_can_be_assigned()
+    {
+        foreach (var type in Types) Assigns(type, run => Weights(run, several));
+    }
+
+    /// <summary>Each has its own: what is assigned is not read.</summary>
+    [Fact]
+    public void Weights_are_added_to_or_assigned_one_by_one()
+    {
+        foreach (var type in Types)
+            Agree(type, 64, run =>
+            {
+                Tensor x = run.Input("x", 64, 48), dY = run.Input("dY", 64, 40);
+                var assigned = run.Updated("dSecond", DType.F32, [.. Enumerable.Repeat(float.NaN, 40 * 48)], 40, 48);
+                run.Ops.LinearBackwardWeights([new(x, dY, run.Sum("dFirst", 40, 48)), new(x, dY, new GradientTarget(assigned, Accumulate: false)), new(dY, x, run.Sum("dThird", 48, 40))]);
+            });
+    }
+
+    [Fact]
+    public void Weights_of_several_layers_are_the_slope_of_Forward()
+    {
+        Gradient(run =>
+        {
+            for (int i = 0; i < several.Length; i++)
+            {
+                var (rows, inputs, outputs) = several[i];
+                run.Ops.LinearForward(run.Input($"x{i}", rows, inputs), run.Input($"weight{i}", outputs, inputs), default, default, run.Output($"y{i}", rows, outputs));
+            }
+        }, run => Weights(run, several));
+    }
+
+    [Fact]
+    public void No_weights_are_nothing() => Device.LinearBackwardWeights([]);
+
+    static readonly (int Rows, int Inputs, int Outputs)[] several = [(64, 64, 64), (231, 24, 72), (1, 8, 16), (130, 200, 40), (1101, 16, 40), (33, 33, 17), (70, 168, 328)];
+
+    static void Weights(OpRun run, (int Rows, int Inputs, int Outputs)[] layers) => run.Ops.LinearBackwardWeights([.. layers.Select((layer, i) => new LinearGradient(
+        run.Has($"x{i}") ? run[$"x{i}"] : run.Input($"x{i}", layer.Rows, layer.Inputs), run.Input($"dY{i}", layer.Rows, layer.Outputs), run.Gradient($"dWeight{i}", layer.Outputs, layer.Inputs)))]);
+
     /// <summary>A batch of tokens is its rows.</summary>
     [Fact]
     public void Leading_dimensions_are_joined() =>

@@ -24,6 +24,24 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
             run.Input("dY", Rows, Outputs), run.Input("residual", Rows, Inputs), run.Output("dX", Rows, Inputs), run.Gradient("dWeight", Outputs, Inputs), run.Gradient("dBias", Outputs));
     }
 
+    /// <summary>Several products in a launch, all in as many shares, of which some are empty.</summary>
+    [Theory, InlineData(0, 1), InlineData(1, 1), InlineData(2, 1), InlineData(0, 3), InlineData(1, 2), InlineData(2, 4)]
+    public void Weights_of_several_layers_agree(int tile, int splits)
+    {
+        With(tile, splits, () =>
+        {
+            Agree(DType.F16, Rows, Weights);
+            Assigns(DType.F16, Weights);
+        });
+
+        static void Weights(OpRun run) => run.Ops.LinearBackwardWeights(
+        [
+            new(run.Input("x0", Rows, Inputs), run.Input("dY0", Rows, Outputs), run.Gradient("dWeight0", Outputs, Inputs)),
+            new(run.Input("x1", 96, Outputs), run.Input("dY1", 96, 40), run.Gradient("dWeight1", 40, Outputs)),
+            new(run["x0"], run["x0"], run.Gradient("dWeight2", Inputs, Inputs)),
+        ]);
+    }
+
     [Theory, MemberData(nameof(Plans))]
     public void Linear_with_geglu_agrees(int tile, int splits)
     {

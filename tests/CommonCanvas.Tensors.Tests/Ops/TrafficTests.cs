@@ -113,6 +113,18 @@ public sealed class TrafficTests : IDisposable
         ops.FixedPlan = null;
     }
 
+    /// <summary>Whole and with the contractions split.</summary>
+    [Theory, InlineData(1), InlineData(2)]
+    public void Gradients_of_several_weights_move_each_operand_once(int splits)
+    {
+        const int Rows = 64, Side = 1024;
+        Tensor x = Full(DType.F16, Rows, Side), dY = Full(DType.F16, Rows, Side), first = Full(DType.F32, Side, Side), second = Full(DType.F32, Side, Side);
+        ops.FixedPlan = (1, splits);
+        Moves(2 * x.Bytes + first.Bytes + 2 * second.Bytes + (splits == 1 ? 0 : 4 * splits * first.Bytes),
+            () => ops.LinearBackwardWeights([new(x, dY, new(first, Accumulate: false)), new(x, dY, new(second, Accumulate: true))]));
+        ops.FixedPlan = null;
+    }
+
     void Moves(long bytes, Action operation)
     {
         ops.Synchronize();
