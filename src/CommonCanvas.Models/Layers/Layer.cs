@@ -12,6 +12,9 @@ public sealed class LayerContext(IOps ops, bool training)
 
     /// <summary>Whether layers keep what Backward needs.</summary>
     public bool Training { get; set; } = training;
+
+    /// <summary>Gradients of weights that are computed together.</summary>
+    public GatheredWeights Weights { get; } = new(ops);
 }
 
 /// <summary>

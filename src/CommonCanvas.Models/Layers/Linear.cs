@@ -76,7 +76,10 @@ public sealed class Linear : Layer
 
     void BackwardInto(Tensor dX, Tensor residual, Tensor dY)
     {
-        Ops.LinearBackward(x, weight.Value, dY, residual, dX, weight.NextGradient(), bias?.NextGradient() ?? default);
-        Arena.Drop(ref x);
+        var dWeight = weight.NextGradient();
+        bool later = Context.Weights.TryAdd(x, dY, dWeight);
+        Ops.LinearBackward(x, weight.Value, dY, residual, dX, later ? default : dWeight, bias?.NextGradient() ?? default);
+        if (later) x = default;
+        else Arena.Drop(ref x);
     }
 }

@@ -100,6 +100,7 @@ public sealed class SpatialTransformer : Layer
     /// <summary>The gradient of x; that of the text is added to <paramref name="dText"/> where that is given.</summary>
     public Tensor Backward(Tensor dY, Tensor dText)
     {
+        using var weights = Context.Weights.Gather();
         var dH = projectOut.Backward(Tokens(dY));
         for (int i = blocks.Length - 1; i >= 0; i--)
         {
@@ -111,6 +112,7 @@ public sealed class SpatialTransformer : Layer
         Arena.Release(dH);
         var dX = norm.Backward(dNormed.Reshape(dY[0], dY[1], dY[2], dY[3]), dY);
         Arena.Release(dNormed);
+        weights.Complete();
         return dX;
     }
 
