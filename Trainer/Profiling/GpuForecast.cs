@@ -143,7 +143,7 @@ public sealed class GpuForecast : IDisposable
 
     void Observe(OpTiming call, ReadOnlySpan<OpArgument> arguments)
     {
-        var product = Product(call, arguments);
+        var computed = Computed(call, arguments);
         ref var operation = ref CollectionsMarshal.GetValueRefOrAddDefault(operations, call.Name, out _);
         operation ??= new OperationForecast(call.Name);
         operation.Calls++;
@@ -166,18 +166,33 @@ public sealed class GpuForecast : IDisposable
             };
             var prediction = RooflineModel.Predict(work, Gpu);
             kernel.Add(count, prediction, issued, Gpu);
-            if (product is not null && ProductForecast.PassOf(call.Name, count.Kernel) is { } pass) product.Add(pass, prediction.Seconds);
+            if (ProductForecast.PassOf(call.Name, count.Kernel) is { } pass)
+                foreach (var (product, part) in computed) product.Add(pass, part * prediction.Seconds);
         }
     }
 
-    // The product that a call computes, with its passes begun; null for other operations.
-    ProductForecast? Product(OpTiming call, ReadOnlySpan<OpArgument> arguments)
+    // The products that a call computes, with their passes begun, and the part of its time that each takes: that of its operations.
+    List<(ProductForecast Product, double Part)> Computed(OpTiming call, ReadOnlySpan<OpArgument> arguments)
     {
-        if (ProductForecast.Shape(call.Name, arguments) is not var (name, flops)) return null;
+        var computed = new List<(ProductForecast, double)>();
+        if (call.Name == nameof(IOps.LinearBackwardWeights))
+        {
+            for (int i = 0; i < arguments.Length; i += 3)
+            {
+                var (name, flops, bytes) = ProductForecast.WeightGradient(arguments.Slice(i, 3));
+                computed.Add((Begun(name, flops, [(ProductPass.Weight, bytes)]), flops / call.Flops));
+            }
+        }
+        else if (ProductForecast.Shape(call.Name, arguments) is var (name, flops))
+            computed.Add((Begun(name, flops, ProductForecast.Passes(call.Name, arguments, call.Bytes)), 1));
+        return computed;
+    }
+
+    ProductForecast Begun(string name, double flops, IEnumerable<(ProductPass Pass, double Bytes)> passes)
+    {
         ref var product = ref CollectionsMarshal.GetValueRefOrAddDefault(products, name, out _);
         product ??= new ProductForecast(name, flops);
-        foreach (var (pass, bytes) in ProductForecast.Passes(call.Name, arguments, call.Bytes))
-            product.Begin(pass, RooflineModel.Minimum(Gpu, flops, bytes, reduced));
+        foreach (var (pass, bytes) in passes) product.Begin(pass, RooflineModel.Minimum(Gpu, flops, bytes, reduced));
         return product;
     }
 

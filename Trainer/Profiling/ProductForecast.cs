@@ -62,8 +62,16 @@ public sealed class ProductForecast(string name, double flops)
         if (!conv && !operation.StartsWith("Linear", StringComparison.Ordinal)) return null;
         Tensor weight = Find(arguments, "weight"), result = Find(arguments, operation is "LinearForward" or "ConvForward" ? "y" : operation == "LinearGegluForward" ? "u" : "dY");
         double flops = 2.0 * result.Rows * weight.Count;
-        if (!conv) return (string.Create(CultureInfo.InvariantCulture, $"linear {result.Rows} x {weight[1]} -> {weight[0]}"), flops);
+        if (!conv) return (Linear(result.Rows, weight[1], weight[0]), flops);
         return (string.Create(CultureInfo.InvariantCulture, $"conv {weight[1]}x{weight[2]}, {result[0]} x {result[1]}x{result[2]}, {weight[3]} -> {weight[0]}"), flops);
+    }
+
+    /// <summary>Shape, operations and bytes of one of the products of <see cref="IOps.LinearBackwardWeights"/>.</summary>
+    /// <param name="arguments">Its x, dY and dWeight.</param>
+    public static (string Name, double Flops, double Bytes) WeightGradient(ReadOnlySpan<OpArgument> arguments)
+    {
+        Tensor x = arguments[0].Tensor, dY = arguments[1].Tensor;
+        return (Linear(x.Rows, x.Channels, dY.Channels), 2.0 * x.Count * dY.Channels, x.Bytes + dY.Bytes + Bytes(arguments[2]));
     }
 
     /// <summary>The passes that a call computes, with the bytes that each must move.</summary>
@@ -93,9 +101,13 @@ public sealed class ProductForecast(string name, double flops)
     static double Bytes(ReadOnlySpan<OpArgument> arguments, string name)
     {
         foreach (var argument in arguments)
-            if (argument.Name == name && !argument.Tensor.IsNone) return (argument.Use == ArgumentUse.Update ? 2.0 : 1.0) * argument.Tensor.Bytes;
+            if (argument.Name == name && !argument.Tensor.IsNone) return Bytes(argument);
         return 0;
     }
+
+    static double Bytes(OpArgument argument) => (argument.Use == ArgumentUse.Update ? 2.0 : 1.0) * argument.Tensor.Bytes;
+
+    static string Linear(long rows, int inputs, int outputs) => string.Create(CultureInfo.InvariantCulture, $"linear {rows} x {inputs} -> {outputs}");
 
     static Tensor Find(ReadOnlySpan<OpArgument> arguments, string name)
     {
