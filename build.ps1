@@ -144,7 +144,7 @@ try {
         }
         'clean' {
             if ($rest.Count -gt 0) { Stop-Misuse 'clean takes no arguments' }
-            foreach ($folder in 'build', 'src/*/bin', 'src/*/obj', 'tests/*/bin', 'tests/*/obj', 'Trainer/bin', 'Trainer/obj') {
+            foreach ($folder in 'build', 'src/*/bin', 'src/*/obj', 'tests/*/bin', 'tests/*/obj', 'bench/*/bin', 'bench/*/obj', 'Trainer/bin', 'Trainer/obj') {
                 if (Test-Path $folder) { Remove-Item $folder -Recurse -Force }
             }
         }

@@ -126,7 +126,7 @@ case "$verb" in
         ;;
     clean)
         [ $# -eq 0 ] || misuse "clean takes no arguments"
-        rm -rf build src/*/bin src/*/obj tests/*/bin tests/*/obj Trainer/bin Trainer/obj
+        rm -rf build {src,tests,bench}/*/{bin,obj} Trainer/{bin,obj}
         ;;
     help | -h | --help) usage ;;
     *) misuse "unknown verb '$verb'" ;;
