@@ -33,17 +33,22 @@ static class Device
     static string Root => Golden.Folder ?? Golden.Carried;
 
     /// <summary>Files below the reference folder, by pattern, on every device and in every precision or those given.</summary>
-    public static TheoryData<string, string, DType> Cases(string folders, string files, params DType[] only)
+    public static TheoryData<string, string, DType> Cases(string folders, string files, params DType[] only) => Cases(Root, folders, files, only);
+
+    /// <summary>The same of the files that the repository alone carries.</summary>
+    public static TheoryData<string, string, DType> CarriedCases(string folders, string files) => Cases(Golden.Carried, folders, files, []);
+
+    static TheoryData<string, string, DType> Cases(string root, string folders, string files, DType[] only)
     {
         var data = new TheoryData<string, string, DType>();
-        if (!Directory.Exists(Root)) return data;
-        foreach (string folder in Directory.GetDirectories(Root, folders).Order(StringComparer.Ordinal))
+        if (!Directory.Exists(root)) return data;
+        foreach (string folder in Directory.GetDirectories(root, folders).Order(StringComparer.Ordinal))
             foreach (string file in Directory.GetFiles(folder, files).Order(StringComparer.Ordinal))
                 foreach (string device in All)
                     foreach (var type in only.Length > 0 ? only : types)
                         if (type == DType.F32 || File.Exists(Path.ChangeExtension(file, ".precision.json")))
                         {
-                            var row = new TheoryDataRow<string, string, DType>(Path.GetRelativePath(Root, file), device, type);
+                            var row = new TheoryDataRow<string, string, DType>(Path.GetRelativePath(root, file), device, type);
                             data.Add(device is Emulator or Cuda ? row.WithTrait("Category", "Kernels").WithTrait("Device", device) : row);
                         }
         return data;
@@ -51,6 +56,9 @@ static class Device
 
     /// <summary>The full path of a case.</summary>
     public static string PathOf(string relative) => Path.Combine(Root, relative);
+
+    /// <summary>The full path of a case that the repository alone carries.</summary>
+    public static string CarriedPathOf(string relative) => Path.Combine(Golden.Carried, relative);
 
     public static Tensor Upload(IOps ops, float[] values, int[] shape, DType type = DType.F32)
     {
