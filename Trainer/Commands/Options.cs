@@ -26,8 +26,18 @@ public static class Options
     /// <summary>One word of several.</summary>
     public static Option<string> Word(string name, string description, string fallback, params string[] words)
     {
-        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => fallback };
-        return option.AcceptOnlyFromAmong(words);
+        var option = new Option<string>(name) { Description = description, HelpName = string.Join('|', words), DefaultValueFactory = _ => fallback };
+        Restrict(option, words);
+        return option;
+    }
+
+    /// <summary>One word of several, which <paramref name="description"/> lists; may be left out.</summary>
+    public static Option<string?> WordOrNone(string name, string description, params IReadOnlyList<string> words)
+    {
+        var option = Text(name, description);
+        option.HelpName = name.TrimStart('-');
+        Restrict(option, words);
+        return option;
     }
 
     /// <summary>A text that must be given.</summary>
@@ -38,6 +48,17 @@ public static class Options
 
     /// <summary><c>--set key=value</c>, any number of times.</summary>
     public static Option<string[]> Set() => new("--set") { Description = "key=value over the configuration, dots between nested keys; may be given again and again.", HelpName = "key=value" };
+
+    // System.CommandLine's AcceptOnlyFromAmong lists one word a line and does not say which option it is about.
+    static void Restrict(Option option, IReadOnlyList<string> words)
+    {
+        option.CompletionSources.Add([.. words]);
+        option.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => !words.Contains(token.Value)))
+                result.AddError($"{option.Name} is '{token.Value}', but must be one of {string.Join(", ", words)}");
+        });
+    }
 
     static double Number(ArgumentResult result, string name, double least, double most, bool whole)
     {

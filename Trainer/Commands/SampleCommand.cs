@@ -13,7 +13,7 @@ public sealed class SampleCommand
     readonly Option<string> model = Options.Needed("--model", "Folder of a whole model, as diffusers and 'train' write it.");
     readonly Option<string> prompt = Options.Needed("--prompt", "What the pictures show.");
     readonly Option<string> negative = new("--negative") { Description = "What guidance leads away from.", DefaultValueFactory = _ => "" };
-    readonly Option<string?> sampler = Options.Text("--sampler", "One of " + string.Join(", ", SamplerFactory.Names) + "; the model's own if left out.");
+    readonly Option<string?> sampler = Options.WordOrNone("--sampler", "One of " + string.Join(", ", SamplerFactory.Names) + "; the model's own if left out.", SamplerFactory.Names);
     readonly Option<int> steps = Options.Whole("--steps", "Sampling steps.", 50, 1, 1000);
     readonly Option<double> guidance = Options.Real("--guidance", "Classifier-free guidance; 1 is none.", 7.5, 0, 100);
     readonly Option<int> seed = Options.Whole("--seed", "Decides the starting noise.", 0, 0, int.MaxValue);
@@ -31,7 +31,6 @@ public sealed class SampleCommand
     public SampleCommand(Runner runner)
     {
         this.runner = runner;
-        sampler.AcceptOnlyFromAmong([.. SamplerFactory.Names]);
         Command = new Command("sample", "Make pictures from a prompt.")
         {
             model, prompt, negative, sampler, steps, guidance, seed, width, height, count, batch, output, latents, saveLatents, precision,

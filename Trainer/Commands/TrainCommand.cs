@@ -12,14 +12,13 @@ public sealed class TrainCommand
     readonly Option<string[]> set = Options.Set();
     readonly Option<string?> data = Options.Text("--data", "Folder of shards or pictures; short for --set data.path=...");
     readonly Option<string?> output = Options.Text("--out", "Run folder; short for --set output=...");
-    readonly Option<string?> precision = Options.Text("--precision", "fp32, fp16 or bf16; short for --set precision=...");
+    readonly Option<string?> precision = Options.WordOrNone("--precision", "fp32, fp16 or bf16; short for --set precision=...", "fp32", "fp16", "bf16");
     readonly Runner runner;
 
     /// <summary>Defines the command.</summary>
     public TrainCommand(Runner runner)
     {
         this.runner = runner;
-        precision.AcceptOnlyFromAmong("fp32", "fp16", "bf16");
         Command = new Command("train", "Train a U-Net on precomputed shards, or an autoencoder on pictures. Goes on where an interrupted run stopped.") { config, set, data, output, precision };
         runner.Bind(Command, Run);
     }
