@@ -37,7 +37,7 @@ public static class ConfigBinder
             string full = path + key;
             if (!keys.TryGetValue(key, out var property))
             {
-                problems.Add($"{node.Place}: unknown key '{full}'; did you mean '{path}{Nearest.To(key, keys.Keys)}'?");
+                problems.Add($"{node.Place}: unknown key '{full}'; " + (Nearest.To(key, keys.Keys) is { } near ? $"did you mean '{path}{near}'?" : $"the keys there are {string.Join(", ", keys.Keys)}"));
                 continue;
             }
             if (IsGroup(property.PropertyType))

@@ -26,7 +26,8 @@ public static class ConfigLoader
 
     static string Read(string file)
     {
-        if (!File.Exists(file)) throw new ConfigException($"{file} does not exist; name a configuration file, for example configs/quickstart.yaml");
+        if (Directory.Exists(file)) throw new ConfigException($"{file} is a folder; name a configuration file in it");
+        if (!File.Exists(file)) throw new ConfigException($"{file} does not exist; name a configuration file, configs/ has examples");
         if (new FileInfo(file).Length > MaxBytes) throw new ConfigException($"{file} is larger than {MaxBytes} bytes; that is no configuration");
         return File.ReadAllText(file);
     }

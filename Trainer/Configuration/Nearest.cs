@@ -3,9 +3,9 @@ namespace CommonCanvas.Trainer.Configuration;
 /// <summary>Finds the word that a mistyped one was probably meant to be.</summary>
 public static class Nearest
 {
-    /// <summary>The candidate with the smallest edit distance; null where there is no candidate.</summary>
+    /// <summary>The candidate with the smallest edit distance, at most a third of its letters; null where none is so near.</summary>
     public static string? To(string word, IEnumerable<string> candidates) =>
-        candidates.OrderBy(c => Distance(word, c)).ThenBy(c => c, StringComparer.Ordinal).FirstOrDefault();
+        candidates.Where(c => Distance(word, c) <= Math.Max(1, c.Length / 3)).OrderBy(c => Distance(word, c)).ThenBy(c => c, StringComparer.Ordinal).FirstOrDefault();
 
     /// <summary>Edit distance (Levenshtein): insertions, deletions and replacements of single characters, ignoring case.</summary>
     public static int Distance(string a, string b)

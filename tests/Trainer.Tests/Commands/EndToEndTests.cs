@@ -139,3 +139,4 @@ public sealed class EndToEndTests : IDisposable
         Assert.Contains("no pictures", error, StringComparison.Ordinal);
     }
 }
+    [InlineData("--config", ".")]

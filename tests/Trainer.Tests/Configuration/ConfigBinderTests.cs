@@ -55,6 +55,14 @@ public sealed class ConfigBinderTests
     }
 
     [Fact]
+    public void A_key_like_no_other_is_told_which_there_are()
+    {
+        string message = Problem("batch:\n  learning_rate: 1\n");
+        Assert.Contains("'batch.learning_rate'; the keys there are size, microbatch", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("did you mean", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_unknown_override_names_itself()
     {
         string message = Problem("", "optimiser.warmup=3");

@@ -14,6 +14,13 @@ public sealed class NearestTests
     [Fact]
     public void Finds_the_closest() => Assert.Equal("steps", Nearest.To("step", ["seed", "steps", "samples"]));
 
+    /// <summary>A guess at what was not meant misleads.</summary>
+    [Theory]
+    [InlineData("pictures")]
+    [InlineData("lr")]
+    [InlineData("")]
+    public void What_is_far_from_all_has_no_nearest(string word) => Assert.Null(Nearest.To(word, ["pipeline", "seed", "learning_rate"]));
+
     [Fact]
     public void Of_nothing_is_nothing() => Assert.Null(Nearest.To("a", []));
 }
