@@ -1,5 +1,9 @@
 namespace CommonCanvas.Trainer.Configuration;
 
+/// <summary>A text that must be one of <see cref="Training.SamplerFactory.Names"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class SamplerNameAttribute : Attribute;
+
 /// <summary>The smallest and largest value that a number in the configuration may have.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class BetweenAttribute(double least, double most = double.MaxValue) : Attribute

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using CommonCanvas.Training;
 
 namespace CommonCanvas.Trainer.Configuration;
 
@@ -115,6 +116,11 @@ public static class ConfigBinder
 
     static bool InRange(PropertyInfo property, object? value, ConfigNode node, string key, List<string> problems)
     {
+        if (property.IsDefined(typeof(SamplerNameAttribute)) && !SamplerFactory.Names.Contains(value))
+        {
+            problems.Add($"{node.Place}: '{key}' should be one of {string.Join(", ", SamplerFactory.Names)}, but is '{value}'");
+            return false;
+        }
         if (property.GetCustomAttribute<BetweenAttribute>() is not { } range) return true;
         foreach (object? item in value is IEnumerable list and not string ? list.Cast<object?>() : [value])
         {

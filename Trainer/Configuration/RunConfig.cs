@@ -304,6 +304,7 @@ public sealed class SamplingConfig
     public IReadOnlyList<string> Prompts { get; set; } = [];
 
     /// <summary>ddim, ddpm, pndm, euler, euler_a, heun, dpmpp_2m or unipc.</summary>
+    [SamplerName]
     public string Sampler { get; set; } = "ddim";
 
     /// <summary>Sampling steps.</summary>

@@ -47,6 +47,7 @@ public sealed class CheckConfig
     public int Count { get; set; } = 48;
 
     /// <summary>Sampler.</summary>
+    [SamplerName]
     public string Sampler { get; set; } = "dpmpp_2m";
 
     /// <summary>Sampling steps.</summary>

@@ -71,6 +71,9 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         {
             (this.config, this.console, this.unet) = (config, console, unet);
             autoencoder = AutoencoderKL.FromFolder(pipeline.Vae, ops, DType.F32, training: false);
+            // Better now than at the first grid, with the steps before it lost.
+            try { SamplerFactory.Create(config.Samples.Sampler, scheduler, config.Samples.Steps); }
+            catch (ArgumentException e) { throw new ConfigException($"samples cannot be drawn: {e.Message}"); }
             textEncoder = ClipTextModel.FromFolder(pipeline.TextEncoder, ops, DType.F32);
             textToImage = new TextToImage(ops, unet, autoencoder, textEncoder, Tokenizers.Load(pipeline.Tokenizer), scheduler);
         }

@@ -83,6 +83,8 @@ public sealed class ConfigBinderTests
     [InlineData("steps: [1, 2]", "single value")]
     [InlineData("steps:", "a value")]
     [InlineData("samples: { prompts: red }", "list")]
+    [InlineData("samples: { sampler: eulr }", "euler, euler_a, heun")]
+    [InlineData("samples: { sampler: }", "ddim")]
     [InlineData("ema: { enabled: yes }", "true or false")]
     [InlineData("objective: { caption_dropout: 1.5 }", "from 0 to 1")]
     [InlineData("objective: { caption_dropout: nan }", "a number")]
