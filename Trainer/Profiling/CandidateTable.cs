@@ -1,6 +1,5 @@
 using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Terminal;
-using Spectre.Console;
 
 namespace CommonCanvas.Trainer.Profiling;
 
@@ -11,11 +10,11 @@ public static class CandidateTable
     public static void Print(AppConsole console, IReadOnlyList<ProductMeasurement> products)
     {
         if (products.Count == 0) return;
-        var table = new Table().Border(TableBorder.Simple).AddColumn("product").AddColumn("own kernels, ms").AddColumn("TFLOP/s").AddColumn("fastest").AddColumn("ms").AddColumn("TFLOP/s");
+        var table = new FittedTable().Column("product", left: true).Column("own kernels\nms").Column("TFLOP/s", spare: 1).Column("fastest", left: true).Column("ms").Column("TFLOP/s", spare: 2);
         foreach (var product in products.OrderByDescending(product => product.OwnMilliseconds))
-            table.AddRow(Markup.Escape(product.Problem), Number(product.OwnMilliseconds, "F4"), Rate(product.Flops, product.OwnMilliseconds),
-                Markup.Escape(product.Best.Length == 0 ? "own kernels" : product.Best), Number(product.BestMilliseconds, "F4"), Rate(product.Flops, product.BestMilliseconds));
-        console.Ansi.Write(table);
+            table.Row(product.Problem, Number(product.OwnMilliseconds, "F4"), Rate(product.Flops, product.OwnMilliseconds),
+                product.Best.Length == 0 ? "own kernels" : product.Best, Number(product.BestMilliseconds, "F4"), Rate(product.Flops, product.BestMilliseconds));
+        table.Write(console);
         double own = products.Sum(product => product.OwnMilliseconds), best = products.Sum(product => product.BestMilliseconds);
         console.Line(FormattableString.Invariant($"{products.Count} products, {products.Count(product => product.Best.Length > 0)} of them by a library: {best:F3} ms for one launch of each, {own:F3} ms by the own kernels alone"));
     }

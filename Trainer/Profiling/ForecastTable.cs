@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CommonCanvas.Emulator.Roofline;
 using CommonCanvas.Trainer.Terminal;
-using Spectre.Console;
 
 namespace CommonCanvas.Trainer.Profiling;
 
@@ -18,23 +17,24 @@ public static class ForecastTable
 
     const int MostFrequent = 12;
 
+    /// <summary>What each pass of a product gives.</summary>
+    static readonly string[] passes = ["y", "dX", "dWeight"];
+
     /// <summary>Prints a row for each operation and its kernels, one for each of the most frequent shapes of products, and the sums.</summary>
     public static void Print(AppConsole console, GpuForecast forecast, int batch, int latent, bool isSd2)
     {
-        var table = new Table().Border(TableBorder.Simple);
-        table.AddColumn(new TableColumn("operation, kernel").NoWrap());
-        foreach (string heading in new[] { "launches", "GFLOP", "DRAM MB", "x least", "mma %", "conflict %", "warps %", "bound", "ms", "% of peak" })
-            table.AddColumn(new TableColumn(heading).RightAligned());
+        var table = new FittedTable().Column("operation, kernel", left: true).Column("launches", spare: 6).Column("GFLOP", spare: 5).Column("DRAM\nMB").Column("x\nleast", spare: 4)
+            .Column("mma\n%", spare: 3).Column("conflict\n%", spare: 1).Column("warps\n%", spare: 2).Column("bound").Column("ms").Column("% of\npeak");
         foreach (var operation in forecast.Operations)
         {
-            table.AddRow(operation.Name, operation.Calls.ToString(CultureInfo.InvariantCulture), Text(operation.Flops / 1e9, "F1"), Text(operation.DramBytes / 1e6, "F1"),
+            table.Row(operation.Name, operation.Calls.ToString(CultureInfo.InvariantCulture), Text(operation.Flops / 1e9, "F1"), Text(operation.DramBytes / 1e6, "F1"),
                 operation.LeastBytes > 0 ? Text(operation.DramBytes / operation.LeastBytes, "F2") : "", "", "", "", "", Text(1000 * operation.Seconds, "F3"),
                 Text(100 * operation.LeastSeconds / operation.Seconds, "F0"));
             foreach (var kernel in operation.Kernels)
-                table.AddRow("  " + kernel.Name, kernel.Launches.ToString(CultureInfo.InvariantCulture), "", Text(kernel.DramBytes / 1e6, "F1"), "", Text(100 * kernel.MatrixShare, "F0"),
+                table.Row("  " + kernel.Name, kernel.Launches.ToString(CultureInfo.InvariantCulture), "", Text(kernel.DramBytes / 1e6, "F1"), "", Text(100 * kernel.MatrixShare, "F0"),
                     Text(100 * kernel.ConflictShare, "F1"), Text(100 * kernel.Occupancy, "F0"), kernel.Bound.ToString(), Text(1000 * kernel.Seconds, "F3"), "");
         }
-        console.Ansi.Write(table);
+        table.Write(console);
         PrintProducts(console, forecast.Products);
         console.Line(Summary(forecast, batch));
         if (isSd2 && Published.TryGetValue(latent, out double published))
@@ -45,13 +45,12 @@ public static class ForecastTable
     // What the most frequent shapes of products with weights take, each pass with all of its launches.
     static void PrintProducts(AppConsole console, IReadOnlyList<ProductForecast> products)
     {
-        var table = new Table().Border(TableBorder.Simple);
-        table.AddColumn(new TableColumn("most frequent products").NoWrap());
-        foreach (string heading in new[] { "layers", "GFLOP", "y us", "% of peak", "dX us", "% of peak", "dWeight us", "% of peak" }) table.AddColumn(new TableColumn(heading).RightAligned());
+        var table = new FittedTable().Column("most frequent products", left: true).Column("layers", spare: 2).Column("GFLOP", spare: 1);
+        foreach (string pass in passes) table.Column(pass + "\nus").Column("% of\npeak");
         foreach (var product in products.Take(MostFrequent))
-            table.AddRow([product.Name, product.Layers.ToString(CultureInfo.InvariantCulture), Text(product.Flops / 1e9, "F2"),
+            table.Row([product.Name, product.Layers.ToString(CultureInfo.InvariantCulture), Text(product.Flops / 1e9, "F2"),
                 .. Enum.GetValues<ProductPass>().SelectMany(pass => product.Has(pass) ? new[] { Text(1e6 * product.Seconds(pass), "F1"), Text(100 * product.Share(pass), "F0") } : ["", ""])]);
-        console.Ansi.Write(table);
+        table.Write(console);
     }
 
     /// <summary>The sums as one object.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Terminal;
-using Spectre.Console;
 
 namespace CommonCanvas.Trainer.Profiling;
 
@@ -15,14 +14,13 @@ public static class OperationTable
     /// <param name="peaks">Measured peaks.</param>
     public static void Print(AppConsole console, TimedOps timed, int steps, Peaks peaks)
     {
-        var table = new Table().Border(TableBorder.Simple);
-        table.AddColumn("operation");
-        foreach (string heading in new[] { "calls", "ms", "share %", "GFLOP/s", "% of peak", "GB/s", "% of peak" }) table.AddColumn(new TableColumn(heading).RightAligned());
+        var table = new FittedTable().Column("operation", left: true).Column("calls", spare: 1).Column("ms").Column("share\n%")
+            .Column("GFLOP/s", spare: 2).Column("% of\npeak").Column("GB/s", spare: 3).Column("% of\npeak");
         double total = timed.Total.TotalSeconds;
         foreach (var row in timed.Rows)
-            table.AddRow(row.Name, Text((double)row.Calls / steps, "F0"), Text(row.Time.TotalMilliseconds / steps, "F2"), Text(100 * row.Time.TotalSeconds / total, "F1"),
+            table.Row(row.Name, Text((double)row.Calls / steps, "F0"), Text(row.Time.TotalMilliseconds / steps, "F2"), Text(100 * row.Time.TotalSeconds / total, "F1"),
                 Text(row.GigaflopsPerSecond, "F1"), Text(100 * row.GigaflopsPerSecond / peaks.Gigaflops, "F0"), Text(row.GigabytesPerSecond, "F1"), Text(100 * row.GigabytesPerSecond / peaks.Gigabytes, "F0"));
-        console.Ansi.Write(table);
+        table.Write(console);
         console.Line(string.Create(CultureInfo.InvariantCulture,
             $"All operations: {1000 * total / steps:F1} ms a step. Measured peaks: {peaks.Gigaflops:F0} GFLOP/s {peaks.Arithmetic}, {peaks.Gigabytes:F1} GB/s. Figures are per step; bytes are the least that must be moved."));
     }
