@@ -96,13 +96,14 @@ public static class Progress
         value.ToString(value >= 100 ? "F0" : value >= 10 ? "F1" : value >= 1 ? "F2" : "G3", CultureInfo.InvariantCulture);
 
     /// <summary>Seconds as <c>4.2 s</c>, <c>3 min 05 s</c> or <c>2 h 07 min</c>.</summary>
-    public static string Duration(double seconds) => seconds switch
+    public static string Duration(double seconds)
     {
-        < 9.95 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s"),
-        < 59.5 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F0} s"),
-        < 3600 => string.Create(CultureInfo.InvariantCulture, $"{(int)(seconds / 60)} min {(int)(seconds % 60):D2} s"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{(long)(seconds / 3600)} h {(int)(seconds % 3600 / 60):D2} min"),
-    };
+        long whole = (long)Math.Round(seconds);
+        return seconds < 9.95 ? string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s")
+            : whole < 60 ? string.Create(CultureInfo.InvariantCulture, $"{whole} s")
+            : whole < 3600 ? string.Create(CultureInfo.InvariantCulture, $"{whole / 60} min {whole % 60:D2} s")
+            : string.Create(CultureInfo.InvariantCulture, $"{whole / 3600} h {whole % 3600 / 60:D2} min");
+    }
 
     sealed class StatusColumn : ProgressColumn
     {

@@ -9,6 +9,10 @@ public sealed class ProgressTests
     [Theory]
     [InlineData(4.21, "4.2 s")]
     [InlineData(12, "12 s")]
+    [InlineData(59.4, "59 s")]
+    [InlineData(59.7, "1 min 00 s")]
+    [InlineData(119.6, "2 min 00 s")]
+    [InlineData(3599.7, "1 h 00 min")]
     [InlineData(185, "3 min 05 s")]
     [InlineData(7650, "2 h 07 min")]
     public void Durations_read_naturally(double seconds, string text) => Assert.Equal(text, Progress.Duration(seconds));
