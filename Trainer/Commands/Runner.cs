@@ -4,6 +4,7 @@ using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Configuration;
 using CommonCanvas.Trainer.Devices;
 using CommonCanvas.Trainer.Terminal;
+using CommonCanvas.Training;
 
 namespace CommonCanvas.Trainer.Commands;
 
@@ -62,9 +63,10 @@ public sealed class Runner(AppConsole console, CommonOptions common)
         return code;
     }
 
-    static string Message(Exception error) => error is AggregateException { InnerExceptions: [var only] } ? Message(only) : error.Message;
+    // Threads that work on the same thing fail alike.
+    static string Message(Exception error) => error is AggregateException several ? string.Join("\n", several.Flatten().InnerExceptions.Select(e => e.Message).Distinct()) : error.Message;
 
     static bool IsExpected(Exception error) => error is ConfigException or IOException or UnauthorizedAccessException or NotSupportedException or InvalidDataException
         or ArithmeticException or ArgumentException or KeyNotFoundException or AggregateException
-        or LibraryMissingException or CudaException;
+        or LibraryMissingException or CudaException or NonFiniteException;
 }
