@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
+using CommonCanvas.Trainer.Runs;
 using CommonCanvas.Trainer.Terminal;
 using CommonCanvas.Training;
 
@@ -64,6 +65,9 @@ public sealed class SampleCommand
             Latents = given?.Values,
             BatchSize = parsed.GetValue(batch),
         };
+        NoteCut("prompt", request.Prompts[0], pipeline);
+        NoteCut("negative prompt", request.Negative, pipeline);
+        OutputFolder.Require(target);
         int evaluations = (pictures + request.BatchSize - 1) / request.BatchSize * SamplerFactory.Create(request.Sampler, pipeline.Scheduler, request.Steps).Timesteps.Count;
         var result = Progress.Run(console, $"Sampling {pictures} pictures of {request.Width}x{request.Height}", evaluations, "steps",
             progress => pipeline.TextToImage.Generate(request, (done, _) => progress.Report(done), cancellation));
@@ -78,7 +82,6 @@ public sealed class SampleCommand
 
     static void Write(string folder, SampleRequest request, SampleResult result, string model)
     {
-        Directory.CreateDirectory(folder);
         for (int i = 0; i < result.Pictures.Count; i++)
             File.WriteAllBytes(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{i:D5}.png")), result.Pictures[i].ToPng([new("parameters", Parameters(request, model, i))]));
         File.WriteAllBytes(Path.Combine(folder, "grid.png"), SampleGrid.Compose(result.Pictures).ToPng([new("parameters", Parameters(request, model, null))]));

@@ -5,6 +5,7 @@ using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using CommonCanvas.Tensors;
 using CommonCanvas.Trainer.Profiling;
+using CommonCanvas.Trainer.Runs;
 
 namespace CommonCanvas.Trainer.Diagnosis;
 
@@ -49,7 +50,7 @@ public static class HostFindings
         long room = new DriveInfo(folder).AvailableFreeSpace;
         string? little = room >= QuickstartDisk ? null : $"the quickstart needs {Size(QuickstartDisk)} of room and {folder} has {Size(room)}; free some or start in another folder";
         yield return new("room on disk", $"{Size(room)} in {folder}", little, little is not null);
-        if (!Writable(folder)) yield return new("folder", folder, $"{folder} cannot be written; start in another folder", Blocks: true);
+        if (OutputFolder.Problem(folder) is { } problem) yield return new("folder", folder, $"{folder} {problem}; start in another folder", Blocks: true);
     }
 
     static Finding Mpi()
@@ -69,20 +70,5 @@ public static class HostFindings
         var there = sets.Where(s => s.There).Select(s => s.Name).ToArray();
         int width = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
         return (there.Length == 0 ? "none beyond the base" : string.Join(", ", there)) + (width > 0 ? $"; vectors of {width} bits" : "; no vectors");
-    }
-
-    static bool Writable(string folder)
-    {
-        string file = Path.Combine(folder, ".commoncanvas-" + Guid.NewGuid().ToString("N"));
-        try
-        {
-            File.WriteAllText(file, "");
-            File.Delete(file);
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
     }
 }

@@ -82,7 +82,7 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
                 if (Directory.Exists(part)) Directory.Delete(part, recursive: true);
             File.Delete(marker);
         }
-        Directory.CreateDirectory(config.Output);
+        OutputFolder.Require(config.Output);
         File.WriteAllText(Path.Combine(config.Output, "config.yaml"), ConfigWriter.Write(config));
     }
 

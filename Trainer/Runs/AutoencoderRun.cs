@@ -24,6 +24,7 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
     {
         string path = config.Data.Path ?? throw new ConfigException("data.path is missing: name the folder of pictures, for example --set data.path=pictures");
         var source = PictureSource.Open(path, config.Data.Licence);
+        OutputFolder.Require(config.Output);
         bool resumes = new CheckpointStore(config.Output).Steps.Count > 0;
         using var skipped = SkipLog.Open(config.Output, resumes ? long.MaxValue : 0);
         var data = new PictureDataset(source, new PictureLoader(config.Data.Resolution), config.Seed, config.Validation.Every > 0 ? config.Validation.Share : 0, skipLog: skipped);

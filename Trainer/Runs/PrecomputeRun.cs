@@ -42,6 +42,7 @@ public sealed record PrecomputeRun(string Data, string Model, int Resolution, st
         var tokenizer = Tokenizers.Load(folder.Tokenizer);
         using var autoencoder = AutoencoderKL.FromFolder(folder.Vae, ops, DType.F32, training: false);
         using var textEncoder = ClipTextModel.FromFolder(folder.TextEncoder, ops, DType.F32);
+        OutputFolder.Require(Output);
         var settings = new PrecomputeSettings
         {
             Folder = Output, Resolution = Resolution, Moments = Moments, Seed = Seed, BatchSize = BatchSize, Threads = Threads, Compression = Compression,

@@ -18,6 +18,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         var ops = new WatchedOps(device);
         using var data = new LatentDataset(shards, config.Data.Resolution, config.Seed, config.Validation.Every > 0 ? config.Validation.Share : 0);
         data.Fingerprint?.RequireMatch(ModelFingerprint.Of(pipeline.Root, config.Data.Resolution, data.HoldsMoments, 0), shards);
+        OutputFolder.Require(config.Output);
         using var unet = Build(ops, pipeline);
         int batch = config.Batch.Size, microbatch = config.Batch.Microbatch > 0 ? config.Batch.Microbatch : batch;
         using var step = new DiffusionStep(ops, unet, RunSettings.Objective(config, scheduler), data, batch, microbatch);
@@ -70,10 +71,10 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         public Preview(RunConfig config, AppConsole console, IOps ops, UNet unet, PipelineFolder pipeline, SchedulerConfig scheduler)
         {
             (this.config, this.console, this.unet) = (config, console, unet);
-            autoencoder = AutoencoderKL.FromFolder(pipeline.Vae, ops, DType.F32, training: false);
             // Better now than at the first grid, with the steps before it lost.
             try { SamplerFactory.Create(config.Samples.Sampler, scheduler, config.Samples.Steps); }
             catch (ArgumentException e) { throw new ConfigException($"samples cannot be drawn: {e.Message}"); }
+            autoencoder = AutoencoderKL.FromFolder(pipeline.Vae, ops, DType.F32, training: false);
             textEncoder = ClipTextModel.FromFolder(pipeline.TextEncoder, ops, DType.F32);
             textToImage = new TextToImage(ops, unet, autoencoder, textEncoder, Tokenizers.Load(pipeline.Tokenizer), scheduler);
         }
