@@ -69,14 +69,24 @@ public sealed class SampleCommand
         NoteCut("negative prompt", request.Negative, pipeline);
         OutputFolder.Require(target);
         int evaluations = (pictures + request.BatchSize - 1) / request.BatchSize * SamplerFactory.Create(request.Sampler, pipeline.Scheduler, request.Steps).Timesteps.Count;
-        var result = Progress.Run(console, $"Sampling {pictures} pictures of {request.Width}x{request.Height}", evaluations, "steps",
+        var result = Progress.Run(console, $"Sampling {Counted(pictures)} of {request.Width}x{request.Height}", evaluations, "steps",
             progress => pipeline.TextToImage.Generate(request, (done, _) => progress.Report(done), cancellation));
         Write(target, request, result, folder);
         if (parsed.GetValue(saveLatents) is { } latentFile)
             SafetensorsWriter.Write(latentFile, [SafetensorsItem.Floats("final_latents", result.LatentShape, result.Latents)], SafetensorsWriter.PyTorch);
-        console.Line($"{pictures} pictures and grid.png in {Path.GetFullPath(target)}");
+        console.Line($"{Counted(pictures)} and grid.png in {Path.GetFullPath(target)}");
         return ExitCode.Done;
     }
+
+    // What goes beyond the text encoder's tokens has no effect, and nothing in the pictures says so.
+    void NoteCut(string what, string text, LoadedPipeline pipeline)
+    {
+        const int BeginAndEnd = 2;
+        int read = Math.Min(pipeline.Tokenizer.Length, pipeline.TextEncoder.Config.MaxPositions) - BeginAndEnd, given = pipeline.Tokenizer.Tokenize(text).Count;
+        if (given > read) runner.Console.Note($"the {what} has {given} tokens, of which the model reads the first {read}");
+    }
+
+    static string Counted(int pictures) => pictures == 1 ? "1 picture" : $"{pictures} pictures";
 
     static int Size(int asked, long? fromLatents, int otherwise) => asked > 0 ? asked : (int?)fromLatents ?? otherwise;
 
@@ -91,12 +101,19 @@ public sealed class SampleCommand
     static string Parameters(SampleRequest request, string model, int? index) => string.Create(CultureInfo.InvariantCulture,
         $"{request.Prompts[index ?? 0]}\nNegative prompt: {request.Negative}\nSteps: {request.Steps}, Sampler: {request.Sampler}, CFG scale: {request.Guidance}, Seed: {request.Seed}{(index is null ? "" : $", Picture: {index}")}, Size: {request.Width}x{request.Height}, Model: {Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(model)))}{(request.Latents is null ? "" : ", Starting noise: given")}");
 
+    static string Some(IEnumerable<string> names)
+    {
+        const int Shown = 3;
+        string[] all = [.. names];
+        return string.Join(", ", all.Take(Shown)) + (all.Length > Shown ? $" and {all.Length - Shown} more" : "");
+    }
+
     sealed record GivenLatents(float[] Values, long[] Shape);
 
     static GivenLatents ReadLatents(string file)
     {
         using var tensors = new SafetensorsFile(file);
-        if (!tensors.Has("latents")) throw new InvalidDataException($"{file}: has no tensor 'latents'; it has {string.Join(", ", tensors.Names)}");
+        if (!tensors.Has("latents")) throw new InvalidDataException($"{file}: has no tensor 'latents'; it has {Some(tensors.Names)}");
         var shape = tensors.Entry("latents").Shape;
         if (shape.Length != 4) throw new InvalidDataException($"{file}: 'latents' is [{string.Join(", ", shape)}]; it must be [pictures, channels, height, width]");
         return new GivenLatents(tensors.ReadFloats("latents"), shape);

@@ -77,6 +77,58 @@ public sealed class EndToEndTests : IDisposable
         Done(CommandLine.Run("sample", "--model", At("whole", "model"), "--prompt", "a red circle", "--count", "2", "--steps", "2", "--sampler", "euler_a", "--out", At("out")));
         Assert.True(File.Exists(At("out", "00001.png")));
         Assert.True(File.Exists(At("out", "grid.png")));
+
+        string output = Done(CommandLine.Run("sample", "--model", At("whole", "model"), "--prompt", string.Concat(Enumerable.Repeat("circle ", 30)), "--steps", "1", "--out", At("cut")));
+        Assert.Contains("tokens, of which the model reads the first 14", output, StringComparison.Ordinal);
+        Assert.Contains("1 picture and grid.png", output, StringComparison.Ordinal);
+
+        // Nothing is made that cannot be kept.
+        var refused = CommandLine.Run("sample", "--model", At("whole", "model"), "--prompt", "a red circle", "--out", Write("taken", ""));
+        Assert.Equal(ExitCode.Failed, refused.Code);
+        Assert.Contains("is a file; name another folder with --out", refused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Sampling", refused.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>Found out before a step is done, not at the first grid.</summary>
+    [Fact]
+    public void A_sampler_that_does_not_suit_the_objective_is_refused_at_the_start()
+    {
+        Prepare();
+        var (code, output, error) = CommandLine.Run(Train("run", "--set", "objective={prediction: epsilon, zero_terminal_snr: true}"));
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains("zero terminal SNR", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Training the U-Net", output, StringComparison.Ordinal);
+    }
+
+    /// <summary>That a run diverges is no defect of the program.</summary>
+    [Fact]
+    public void A_run_that_diverges_says_what_to_change()
+    {
+        Prepare();
+        var (code, _, error) = CommandLine.Run(Train("run", "--precision", "fp16", "--set", "optimizer.learning_rate=10", "--set", "steps=100", "--set", "samples.every=0"));
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains("Lower the learning rate", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", error, StringComparison.Ordinal);
+    }
+
+    /// <summary>Each thread that loads pictures fails with the same words.</summary>
+    [Fact]
+    public void Shards_given_as_pictures_are_refused_once()
+    {
+        Prepare();
+        var (code, _, error) = CommandLine.Run("train", "--config", At("autoencoder.yaml"), "--data", At("shards"), "--out", At("run"));
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains("no picture can be used", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_output_that_is_a_file_is_refused()
+    {
+        Prepare();
+        string file = Write("taken", "");
+        var (code, _, error) = CommandLine.Run(Train("taken"));
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains($"{file} is a file; name another folder", error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -119,6 +171,7 @@ public sealed class EndToEndTests : IDisposable
 
     [Theory]
     [InlineData("--config", "configs/missing.yaml")]
+    [InlineData("--config", ".")]
     [InlineData]
     public void Without_a_configuration_it_is_a_usage_error(params string[] args) => Assert.Equal(ExitCode.Usage, CommandLine.Run(["train", .. args]).Code);
 
@@ -139,4 +192,3 @@ public sealed class EndToEndTests : IDisposable
         Assert.Contains("no pictures", error, StringComparison.Ordinal);
     }
 }
-    [InlineData("--config", ".")]
