@@ -141,7 +141,7 @@ public sealed class QuickstartRun(QuickstartConfig config, IOps ops, AppConsole 
         console.Line();
         console.Line($"Look at  {Path.Combine(Samples, "seen.png")} and {Path.Combine(Samples, "unseen.png")}");
         console.Line($"Read     {Path.Combine(config.Output, RunReport.FileName)}");
-        console.Line($"Try      Trainer sample --model {Path.Combine(config.Output, "unet", ModelFolder.Name)} --guidance 3 --prompt \"{Scene.All[^1].Caption}\"");
+        console.Line($"Try      dotnet run --project Trainer -- sample --model {Path.Combine(config.Output, "unet", ModelFolder.Name)} --guidance 3 --prompt \"{Scene.All[^1].Caption}\"");
         console.Line(string.Create(CultureInfo.InvariantCulture, $"Everything took {Progress.Duration(result.Seconds)} and at most {result.PeakMemory / (double)(1 << 20):F0} MiB of memory."));
     }
 }
