@@ -67,8 +67,8 @@ public sealed class SampleCommand
         };
         NoteCut("prompt", request.Prompts[0], pipeline);
         NoteCut("negative prompt", request.Negative, pipeline);
-        OutputFolder.Require(target);
         int evaluations = (pictures + request.BatchSize - 1) / request.BatchSize * SamplerFactory.Create(request.Sampler, pipeline.Scheduler, request.Steps).Timesteps.Count;
+        OutputFolder.Require(target);
         var result = Progress.Run(console, $"Sampling {Counted(pictures)} of {request.Width}x{request.Height}", evaluations, "steps",
             progress => pipeline.TextToImage.Generate(request, (done, _) => progress.Report(done), cancellation));
         Write(target, request, result, folder);
