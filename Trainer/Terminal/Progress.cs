@@ -20,6 +20,15 @@ public static class Progress
     /// <summary>Time between plain lines.</summary>
     static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(10);
 
+    /// <summary>Columns of a terminal that are left beside the bar for percentage, counts, rate, time left and losses.</summary>
+    const int StatusWidth = 70;
+
+    /// <summary>Those of the percentage and of the gaps.</summary>
+    const int PercentageWidth = 8;
+
+    /// <summary>Those of the bar.</summary>
+    const int LeastBar = 10, MostBar = 30;
+
     /// <summary>Runs <paramref name="work"/> under a display.</summary>
     /// <param name="console">Where to show it.</param>
     /// <param name="title">What is done, as a heading.</param>
@@ -30,19 +39,23 @@ public static class Progress
     {
         if (!console.Interactive) return Plain(console, title, total, unit, work);
         T result = default!;
-        var status = new StatusColumn();
+        int width = console.Ansi.Profile.Width, bar = Math.Clamp(width - StatusWidth, LeastBar, MostBar);
+        var status = new StatusColumn(width - bar - PercentageWidth);
+        console.Ansi.WriteLine(title);
         console.Ansi.Progress().AutoClear(false).HideCompleted(false)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 30 }, new PercentageColumn(), status)
+            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), status)
             .Start(context =>
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: Math.Max(1, total));
                 var meter = new Meter(total, unit);
+                bool reported = false; // work that says nothing had nothing to do; work that was stopped stays where it was
                 result = work(new Reporter((done, detail) =>
                 {
                     status.Text = meter.Status(done, detail);
                     task.Value = done;
+                    reported = true;
                 }));
-                task.Value = task.MaxValue;
+                if (!reported) task.Value = task.MaxValue;
             });
         return result;
     }
@@ -105,12 +118,13 @@ public static class Progress
             : string.Create(CultureInfo.InvariantCulture, $"{whole / 3600} h {whole % 3600 / 60:D2} min");
     }
 
-    sealed class StatusColumn : ProgressColumn
+    // A status that is too long for its line is cut off: broken into words it would stand beside the bar as a column of its own.
+    sealed class StatusColumn(int room) : ProgressColumn
     {
         /// <summary>Written by the work, read by the display's thread.</summary>
         public volatile string Text = "";
 
         public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Spectre.Console.Text(Text, new Style(Color.Grey)).Overflow(Overflow.Ellipsis);
+            new Spectre.Console.Text(Text.Length > room ? Text[..Math.Max(0, room - 1)] + "…" : Text, new Style(Color.Grey));
     }
 }

@@ -34,6 +34,44 @@ public sealed class ProgressTests
         Assert.DoesNotContain('\u001b', text);
     }
 
+    // The lines that a terminal of 80 columns gets, without its control codes.
+    static string[] Displayed(string title, Action<IWorkProgress> work)
+    {
+        using var output = new StringWriter();
+        var console = new AppConsole(output, output, interactive: true);
+        (console.Ansi.Profile.Width, console.Ansi.Profile.Capabilities.Ansi, console.Ansi.Profile.Capabilities.Interactive) = (80, true, true);
+        Progress.Run(console, title, 1000, "steps", progress =>
+        {
+            work(progress);
+            return true;
+        });
+        return Regex.Replace(output.ToString(), "\u001b\\[[0-9;?]*[a-zA-Z]", "").Split((char[])['\n', '\r'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    }
+
+    /// <summary>The status was once broken into a column of single words beside the bar.</summary>
+    [Fact]
+    public void On_a_terminal_of_80_columns_the_display_has_one_line_below_its_title()
+    {
+        const string title = "Training the autoencoder (246,043 weights) on 2048 pictures";
+        string[] lines = Displayed(title, progress =>
+        {
+            progress.Report(0);
+            progress.Report(1000, "loss 0.5311  validation 0.5123  and much else that finds no room");
+        });
+        Assert.Equal(title, lines[0]);
+        Assert.Contains(lines, line => line.Contains("100%", StringComparison.Ordinal) && line.Contains("1000/1000", StringComparison.Ordinal) && line.Contains("loss 0.5311", StringComparison.Ordinal));
+        Assert.All(lines.Skip(1), line => Assert.Contains("%", line, StringComparison.Ordinal));
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+    }
+
+    [Fact]
+    public void Work_that_was_stopped_is_not_shown_as_done()
+    {
+        string[] lines = Displayed("Training", progress => progress.Report(400));
+        Assert.Contains("40%", lines[^1], StringComparison.Ordinal);
+        Assert.DoesNotContain(lines, line => line.Contains("100%", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void What_an_interrupted_run_had_done_does_not_count_for_the_rate()
     {
