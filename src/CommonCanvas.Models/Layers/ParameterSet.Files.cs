@@ -8,7 +8,7 @@ public sealed partial class ParameterSet
     /// <param name="path">Where they are.</param>
     /// <param name="inFile">Another name under which a file may have a parameter (older and newer layouts); null for none.</param>
     /// <param name="ignored">Tensors that a file may have in addition.</param>
-    /// <exception cref="InvalidDataException">Lists every missing, additional and misshapen tensor.</exception>
+    /// <exception cref="InvalidDataException">Lists missing, misshapen and additional tensors, the first few of each kind.</exception>
     public void Load(string path, Func<string, string?>? inFile = null, Func<string, bool>? ignored = null)
     {
         using var file = SafetensorsFolder.Open(path);
@@ -30,7 +30,7 @@ public sealed partial class ParameterSet
         foreach (string name in file.Names)
             if (!known.Contains(name) && !byName.ContainsKey(name) && ignored?.Invoke(name) != true && !problems.Exists(p => p.StartsWith($"shape: {name} ", StringComparison.Ordinal)))
                 problems.Add($"not of this model: {name}");
-        if (problems.Count > 0) throw new InvalidDataException($"{file.Path} does not hold this model's weights; does config.json belong to it?\n  {string.Join("\n  ", problems)}");
+        if (problems.Count > 0) throw new InvalidDataException($"{file.Path} does not hold this model's weights; does config.json belong to it?\n  {string.Join("\n  ", Shortened(problems))}");
 
         foreach (var (parameter, name) in found)
         {
@@ -39,6 +39,14 @@ public sealed partial class ParameterSet
             Write(parameter, ToMemory(parameter, values));
         }
         RefreshCompute();
+    }
+
+    // A file of another model lacks all tensors and has as many others.
+    static IEnumerable<string> Shortened(List<string> problems)
+    {
+        const int Shown = 4;
+        return problems.GroupBy(problem => problem[..problem.IndexOf(':', StringComparison.Ordinal)])
+            .SelectMany(kind => kind.Count() > Shown ? kind.Take(Shown).Append($"{kind.Key}: {kind.Count() - Shown} more") : kind);
     }
 
     /// <summary>

@@ -131,4 +131,19 @@ public sealed class ParameterSetTests
         Assert.Equal(before, model.Parameters.Master.Span<float>());
         Assert.Equal(live, ops.Arena.LiveBlocks);
     }
+
+    /// <summary>The message of a file of another model can still be read.</summary>
+    [Fact]
+    public void ListsTheFirstFewWhereNothingFits()
+    {
+        using var ops = new CpuOps();
+        using var folder = new TempFolder();
+        using var model = new UNet(Config, ops, DType.F32, training: true);
+        model.SaveFolder(folder.Path);
+        SafetensorsWriter.Write(folder["diffusion_pytorch_model.safetensors"], Enumerable.Range(0, 300).Select(i => SafetensorsItem.Floats($"other.{i}", [1], [0])));
+        string[] lines = Assert.Throws<InvalidDataException>(() => model.LoadWeights(folder.Path)).Message.Split('\n');
+        Assert.Equal(1 + 5 + 5, lines.Length);
+        Assert.Contains($"  missing: {model.Parameters.All.Count - 4} more", lines);
+        Assert.Contains("  not of this model: 296 more", lines);
+    }
 }
