@@ -9,17 +9,21 @@ namespace CommonCanvas.Trainer.Diagnosis;
 public static class GpuFindings
 {
     /// <summary>Looks at the driver, its devices and the libraries.</summary>
-    public static IReadOnlyList<Finding> All() =>
-    [
-        .. Driver(),
-        Compiler(),
-        new("kernel cache", KernelCacheText()),
-        new("kernels ahead of time", AheadOfTimeText()),
-        Optional(OptionalLibraries.CuBlasLt(DriverVersion())),
-        Optional(OptionalLibraries.CuDnn()),
-        Optional(OptionalLibraries.Nccl()),
-        Choices(CudaOps.ChoicesFolder),
-    ];
+    public static IReadOnlyList<Finding> All()
+    {
+        var driver = DriverVersion();
+        return
+        [
+            .. Driver(),
+            Compiler(),
+            new("kernel cache", KernelCacheText()),
+            new("kernels ahead of time", AheadOfTimeText()),
+            Optional(OptionalLibraries.CuBlasLt(driver), driver is not null),
+            Optional(OptionalLibraries.CuDnn(), driver is not null),
+            Optional(OptionalLibraries.Nccl(), driver is not null),
+            Choices(CudaOps.ChoicesFolder),
+        ];
+    }
 
     static IReadOnlyList<Finding> Driver()
     {
@@ -108,10 +112,10 @@ public static class GpuFindings
         catch (Exception e) when (e is LibraryMissingException or CudaException or EntryPointNotFoundException) { return null; }
     }
 
-    /// <summary>A library with its version and path, or what to do to have it.</summary>
-    internal static Finding Optional(LibraryFinding library) => library.Version is { } version
+    /// <summary>A library with its version and path, or what to do to have it where there is a GPU; without one it would be of no use.</summary>
+    internal static Finding Optional(LibraryFinding library, bool gpu = true) => library.Version is { } version
         ? new(library.Role, $"{version}, {library.Path}; {library.Use}")
-        : new(library.Role, $"not found; {library.Use}", library.Missing);
+        : new(library.Role, $"not found; {library.Use}", gpu ? library.Missing : null);
 
     /// <summary>What is remembered about which library computes what, and of which none is used any more.</summary>
     internal static Finding Choices(string folder)

@@ -15,6 +15,11 @@ public sealed class GpuFindingsTests
         Assert.Equal(("not found; for convolutions", "cuDNN was not found.\n  1. install it", false), (missing.Value, missing.Cost, missing.Blocks));
     }
 
+    /// <summary>Where nothing could use it, nobody is told to install it.</summary>
+    [Fact]
+    public void Without_a_GPU_no_library_is_missing() =>
+        Assert.Equal(new Finding("cuDNN", "not found; for convolutions"), GpuFindings.Optional(new LibraryFinding("cuDNN", null, "", "for convolutions", "install it"), gpu: false));
+
     [Fact]
     public void A_library_that_was_dropped_for_a_wrong_answer_is_named()
     {
