@@ -85,11 +85,12 @@ public sealed class PictureDataset
         // The orders of epochs are made here, on one thread; the threads below only read.
         var places = new int[batch.Size];
         for (int b = 0; b < places.Length; b++) places[b] = order.At(position + b);
-        Parallel.For(0, places.Length, parallel, b =>
+        LoadAll(places.Length, b =>
         {
             var to = batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize);
-            LoadOrNext(places[b], to);
+            if (!LoadOrNext(places[b], to)) return false;
             if (flip && Philox.Uniform(new RandomKey(seed, RandomPurpose.Augment, (ulong)(position + b), 0)) < 0.5f) Mirror(to, loader.Size);
+            return true;
         });
     }
 
@@ -97,7 +98,7 @@ public sealed class PictureDataset
     public void FillHeldOut(PictureBatch batch, int start, int count)
     {
         batch.Position = start;
-        Parallel.For(0, count, parallel, b => LoadOrNext(order.HeldOut(start + b), batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize), heldOut: true));
+        LoadAll(count, b => LoadOrNext(order.HeldOut(start + b), batch.Pixels.AsSpan(b * batch.PictureSize, batch.PictureSize), heldOut: true));
     }
 
     /// <summary>Key, licence and attribution of each sample that was used for the first places of the stream.</summary>
@@ -105,11 +106,22 @@ public sealed class PictureDataset
         .Select(i => Candidates(i, heldOut: false).FirstOrDefault(c => !unusable.ContainsKey(c), -1)).Where(i => i >= 0).Distinct().Order()
         .Select(i => new Attribution(samples[i].Key, samples[i].Licence ?? "", samples[i].Attribution ?? ""));
 
-    void LoadOrNext(int first, Span<float> to, bool heldOut = false)
+    // Threads that find nothing say so together, when all that was skipped has been counted.
+    void LoadAll(int count, Func<int, bool> load)
+    {
+        int empty = 0;
+        Parallel.For(0, count, parallel, b =>
+        {
+            if (!load(b)) Interlocked.Increment(ref empty);
+        });
+        if (empty > 0) throw new InvalidDataException($"{Location}: no picture can be used; {skipLog?.Summary() ?? "none can be decoded"}");
+    }
+
+    bool LoadOrNext(int first, Span<float> to, bool heldOut = false)
     {
         foreach (int i in Candidates(first, heldOut))
-            if (Load(i, to)) return;
-        throw new InvalidDataException($"{Location}: no picture can be used; {skipLog?.Summary() ?? "none can be decoded"}");
+            if (Load(i, to)) return true;
+        return false;
     }
 
     // A sample and its substitutes, on the same side of the division. Bad pictures often are neighbours (a folder of icons that

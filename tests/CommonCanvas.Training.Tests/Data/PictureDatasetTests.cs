@@ -122,6 +122,6 @@ public sealed class PictureDatasetTests : IDisposable
         Directory.CreateDirectory(folder["broken"]);
         File.WriteAllText(folder["broken", "a.png"], "no");
         var broken = new PictureDataset(new ImageFolderReader(folder["broken"]), new PictureLoader(16), 1);
-        Assert.Contains("no picture can be used", Assert.ThrowsAny<Exception>(() => Fill(broken, 0, 1)).ToString());
+        Assert.Contains("no picture can be used", Assert.Throws<InvalidDataException>(() => Fill(broken, 0, 4)).Message, StringComparison.Ordinal);
     }
 }
