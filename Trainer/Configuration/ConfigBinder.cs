@@ -47,7 +47,7 @@ public static class ConfigBinder
                 else if (node is not ConfigNode.Scalar { Text: null }) problems.Add($"{node.Place}: '{full}' is a group of keys: {string.Join(", ", Keys(property.PropertyType).Select(k => k.Key))}");
                 continue;
             }
-            if (Value(property.PropertyType, node, full, problems, out object? value) && InRange(property, value, node, full, problems)) property.SetValue(target, value);
+            if (Value(property.PropertyType, MayBeNull(property), node, full, problems, out object? value) && InRange(property, value, node, full, problems)) property.SetValue(target, value);
         }
     }
 
@@ -60,7 +60,9 @@ public static class ConfigBinder
 
     static bool IsGroup(Type type) => type.IsClass && type != typeof(string) && !typeof(JsonNode).IsAssignableFrom(type) && !typeof(IEnumerable).IsAssignableFrom(type);
 
-    static bool Value(Type type, ConfigNode node, string key, List<string> problems, out object? value)
+    static bool MayBeNull(PropertyInfo property) => new NullabilityInfoContext().Create(property).WriteState == NullabilityState.Nullable;
+
+    static bool Value(Type type, bool mayBeNull, ConfigNode node, string key, List<string> problems, out object? value)
     {
         value = null;
         var inner = Nullable.GetUnderlyingType(type) ?? type;
@@ -77,14 +79,14 @@ public static class ConfigBinder
             var array = Array.CreateInstance(element, list.Items.Count);
             for (int i = 0; i < array.Length; i++)
             {
-                if (!Value(element, list.Items[i], $"{key}[{i}]", problems, out object? item)) return false;
+                if (!Value(element, false, list.Items[i], $"{key}[{i}]", problems, out object? item)) return false;
                 array.SetValue(item, i);
             }
             value = array;
             return true;
         }
         if (node is not ConfigNode.Scalar scalar) return Fail("a single value");
-        if (scalar.Text is not { } text) return type != inner || !type.IsValueType || Fail("a value");
+        if (scalar.Text is not { } text) return mayBeNull || Fail("a value");
         if (inner == typeof(string)) value = text;
         else if (inner == typeof(bool)) { if (text is not ("true" or "false")) return Fail("true or false"); value = text == "true"; }
         else if (inner.IsEnum)

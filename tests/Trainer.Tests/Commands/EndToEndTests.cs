@@ -129,6 +129,9 @@ public sealed class EndToEndTests : IDisposable
         var (code, _, error) = CommandLine.Run(Train("taken"));
         Assert.Equal(ExitCode.Failed, code);
         Assert.Contains($"{file} is a file; name another folder", error, StringComparison.Ordinal);
+
+        var unnamed = CommandLine.Run([.. Train("unused")[..^1], ""]);
+        Assert.Equal(ExitCode.Usage, unnamed.Code);
     }
 
     [Fact]
