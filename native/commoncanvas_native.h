@@ -18,6 +18,9 @@ using Pair = std::uint32_t;
 // compiled for another processor or by an old compiler the answer is 0 and the kernels are not in it.
 COMMONCANVAS_EXPORT int commoncanvas_bf16_supported();
 
+// Whether they are faster than fp32 arithmetic there: 1 or 0, the same on every processor of a kind.
+COMMONCANVAS_EXPORT int commoncanvas_bf16_pays();
+
 // tile[r][c] = sum over segments s and pairs k of rows[s][r][k] . b[s, k][c], r < 8, c < 32. For a convolution a segment is
 // a tap of the kernel and rows[s] are the pixels that it reads; a linear layer or a 1x1 convolution has one segment.
 //   rows: [segments][8] addresses, each of length pairs;  b: [segments * length][32] pairs, aligned to 64;  tile: [8][32]

@@ -48,11 +48,22 @@ bool has_avx512_bf16() {
   return has(leaf7.b, 16 /* AVX512F */) && leaf7.a >= 1 && has(cpuid(7, 1).a, 5 /* AVX512_BF16 */);
 }
 
+// Intel's start a vdpbf16ps, of two multiplications a lane, in the time of four fp32 ones (measured on an Emerald Rapids: 4.0 times
+// vfmadd231ps); AMD's, from Zen 4 on, in that of one.
+bool has_slow_avx512_bf16() {
+  Registers vendor = cpuid(0, 0);
+  return vendor.b == 0x756e6547 && vendor.d == 0x49656e69 && vendor.c == 0x6c65746e; // "GenuineIntel"
+}
+
 } // namespace
+
+int commoncanvas_bf16_pays() { return has_avx512_bf16() && !has_slow_avx512_bf16() ? 1 : 0; }
 
 int commoncanvas_bf16_supported() { return has_avx512_bf16() ? 1 : 0; }
 
 #else
+
+int commoncanvas_bf16_pays() { return 0; }
 
 int commoncanvas_bf16_supported() { return 0; }
 

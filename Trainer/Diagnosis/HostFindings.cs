@@ -27,7 +27,7 @@ public static class HostFindings
         yield return new("system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
         yield return new("processors", $"{Environment.ProcessorCount}; commands compute with {threads} threads");
         yield return new("instruction sets", InstructionSets());
-        yield return new("bf16 products", CpuFeatures.MissingBf16(CpuFeatures.Selected) is { } missing ? $"in fp32 on bf16 storage: {missing}" : "by bf16 instructions (AVX512-BF16)");
+        yield return new("bf16 products", CpuFeatures.UnusedBf16(CpuFeatures.Selected) is { } reason ? $"in fp32 on bf16 storage: {reason}" : "by bf16 instructions (AVX512-BF16)");
         var peaks = Peaks.Measure(threads);
         yield return new("measured peak", string.Create(CultureInfo.InvariantCulture, $"{peaks.Gigaflops:F0} GFLOP/s fp32, {peaks.Gigabytes:F1} GB/s memory"));
         yield return Memory();

@@ -69,6 +69,17 @@ public sealed unsafe class NativeKernelsTests
         Assert.Contains("no native bf16 kernels", Assert.Throws<PlatformNotSupportedException>(() => CpuFastOps.Create(1, CpuIsa.Portable, nativeBf16: true)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Where they are slower they are taken only when asked for.</summary>
+    [Fact]
+    public void Kernels_that_do_not_pay_are_left_alone()
+    {
+        Need();
+        using CpuFastOps usual = CpuFastOps.Create(1, CpuIsa.Avx512), forced = CpuFastOps.Create(1, CpuIsa.Avx512, nativeBf16: true);
+        Assert.Equal(NativeKernels.Slower is null, usual.NativeBf16);
+        Assert.Equal(NativeKernels.Slower, CpuFeatures.UnusedBf16(CpuIsa.Avx512));
+        Assert.True(forced.NativeBf16);
+    }
+
     static void Need()
     {
         if (NativeKernels.Missing is { } reason) Assert.Skip("no native bf16 kernels: " + reason);

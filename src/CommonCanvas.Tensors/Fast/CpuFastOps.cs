@@ -26,7 +26,7 @@ public abstract class CpuFastOps : CpuOps
     /// <summary>Makes the device.</summary>
     /// <param name="threads">Threads, the caller included; 0 for one on each core.</param>
     /// <param name="isa">The instruction set; <see cref="CpuFeatures.Selected"/> by default.</param>
-    /// <param name="nativeBf16">Whether to use the native bf16 kernels, which go with AVX-512; by default where there are any.</param>
+    /// <param name="nativeBf16">Whether to use the native bf16 kernels, which go with AVX-512; by default where there are any that pay.</param>
     /// <exception cref="PlatformNotSupportedException">This processor lacks <paramref name="isa"/>, or there are no kernels.</exception>
     public static CpuFastOps Create(int threads = 0, CpuIsa? isa = null, bool? nativeBf16 = null)
     {
@@ -36,7 +36,7 @@ public abstract class CpuFastOps : CpuOps
         if (nativeBf16 == true && missing is not null) throw new PlatformNotSupportedException($"no native bf16 kernels: {missing}");
         return wanted switch
         {
-            CpuIsa.Avx512 => new CpuFastOps<Vector512<float>, Lanes512>(threads, nativeBf16 ?? missing is null),
+            CpuIsa.Avx512 => new CpuFastOps<Vector512<float>, Lanes512>(threads, nativeBf16 ?? CpuFeatures.UnusedBf16(wanted) is null),
             CpuIsa.Avx2 => new CpuFastOps<Vector256<float>, Lanes256>(threads, false),
             _ => new CpuFastOps<Vector128<float>, Lanes128>(threads, false),
         };

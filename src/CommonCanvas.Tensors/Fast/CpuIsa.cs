@@ -49,7 +49,10 @@ public static class CpuFeatures
         return IsSupported(isa) ? isa : throw new PlatformNotSupportedException($"{IsaVariable}={name}: this processor has no {Describe(isa)}; its best is {Describe(Best)}");
     }
 
-    /// <summary>Why products of bf16 values are computed in fp32 with instruction set <paramref name="isa"/>; null where the processor multiplies bf16 itself.</summary>
+    /// <summary>Why products of bf16 values are computed in fp32 with instruction set <paramref name="isa"/> unless told otherwise; null where the processor multiplies bf16 itself.</summary>
+    public static string? UnusedBf16(CpuIsa isa) => MissingBf16(isa) ?? NativeKernels.Slower;
+
+    /// <summary>Why they cannot be computed otherwise; null where the processor can multiply bf16 itself.</summary>
     public static string? MissingBf16(CpuIsa isa) => isa == CpuIsa.Avx512 ? NativeKernels.Missing : $"{Describe(isa)} in use, the native bf16 kernels need {Describe(CpuIsa.Avx512)}";
 
     /// <summary>For messages.</summary>

@@ -8,12 +8,13 @@ namespace CommonCanvas.Tensors;
 /// </summary>
 internal static unsafe class NativeKernels
 {
-    /// <summary>Set to <c>off</c> to do without the library.</summary>
+    /// <summary>Set to <c>off</c> to do without the library, to <c>on</c> to use it where that is slower too.</summary>
     public const string Variable = "COMMONCANVAS_NATIVE";
 
     static NativeKernels()
     {
-        if (string.Equals(Environment.GetEnvironmentVariable(Variable), "off", StringComparison.OrdinalIgnoreCase))
+        string? asked = Environment.GetEnvironmentVariable(Variable);
+        if (string.Equals(asked, "off", StringComparison.OrdinalIgnoreCase))
         {
             Missing = $"{Variable}=off";
             return;
@@ -29,12 +30,17 @@ internal static unsafe class NativeKernels
             Missing = "this processor has no bf16 instructions that the library knows (AVX512-BF16)";
             return;
         }
+        if (!string.Equals(asked, "on", StringComparison.OrdinalIgnoreCase) && ((delegate* unmanaged<int>)NativeLibrary.GetExport(library, "commoncanvas_bf16_pays"))() == 0)
+            Slower = $"this processor's bf16 instructions (AVX512-BF16) are slower; {Variable}=on takes them";
         Rows = (delegate* unmanaged[SuppressGCTransition]<nint, float**, nint, float*, float*, void>)NativeLibrary.GetExport(library, "commoncanvas_bf16_rows");
         Outer = (delegate* unmanaged[SuppressGCTransition]<nint, float*, nint, float*, float*, void>)NativeLibrary.GetExport(library, "commoncanvas_bf16_outer");
     }
 
     /// <summary>Why there are no kernels; null where there are.</summary>
     public static string? Missing { get; }
+
+    /// <summary>Why kernels that there are do not pay; null where they do.</summary>
+    public static string? Slower { get; }
 
     /// <summary><see cref="MicroKernels{TV, S}.Rows"/> at 16 lanes, each value a pair of bf16 values.</summary>
     public static readonly delegate* unmanaged[SuppressGCTransition]<nint, float**, nint, float*, float*, void> Rows;
