@@ -64,7 +64,8 @@ public sealed unsafe partial class CudaModule : CudaHandle
     [GeneratedRegex(@"\.entry\s+(?<name>[\w$]+)\s*\((?<list>[^)]*)\)")]
     private static partial Regex Entry();
 
-    [GeneratedRegex(@"\.param\s+(?:\.align\s+\d+\s+)?\.[busf](?<bits>\d+)\s+[\w$]+(?:\[(?<bytes>\d+)\])?")]
+    // .ptr, perhaps with a space and an alignment, says what a pointer points to: NVRTC 13 has it from sm_100 on
+    [GeneratedRegex(@"\.param\s+(?:\.align\s+\d+\s+)?\.[busf](?<bits>\d+)\s+(?:\.ptr\s+(?:\.[a-z]+\s+)?(?:\.align\s+\d+\s+)?)?[\w$]+(?:\[(?<bytes>\d+)\])?")]
     private static partial Regex Parameter();
 
     /// <inheritdoc/>

@@ -35,6 +35,25 @@ public class NvrtcTests
         Assert.Equal([8, 4, 4, 8], CudaModule.ParameterSizes(program.Ptx)["Scale"]);
     }
 
+    /// <summary>From sm_100 on NVRTC 13 says of a pointer what it points to.</summary>
+    [Fact]
+    public void The_sizes_of_parameters_are_read_from_the_ptx_of_every_architecture()
+    {
+        var compiler = Load();
+        foreach (int architecture in compiler.Architectures.Where(architecture => architecture >= 70))
+            Assert.Equal([8, 4, 4, 8], CudaModule.ParameterSizes(compiler.Compile(Source, "scale.cu", Headers, [$"-arch=compute_{architecture}"]).Ptx)["Scale"]);
+    }
+
+    [Theory]
+    [InlineData(".param .u64 x", 8)]
+    [InlineData(".param .f32 x", 4)]
+    [InlineData(".param .u64 .ptr .align 1 x", 8)]
+    [InlineData(".param .u64 .ptr .global .align 16 x", 8)]
+    [InlineData(".param .u64 .ptr x", 8)]
+    [InlineData(".param .align 8 .b8 x[24]", 24)]
+    public void The_size_of_a_parameter_is_read_in_every_form_of_its_declaration(string declaration, int bytes) =>
+        Assert.Equal([4, bytes, 8], CudaModule.ParameterSizes($".visible .entry Kernel(\n\t.param .u32 first,\n\t{declaration},\n\t.param .u64 last\n)\n{{")["Kernel"]);
+
     [Fact]
     public void An_error_names_file_and_line()
     {
