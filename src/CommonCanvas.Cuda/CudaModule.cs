@@ -116,6 +116,9 @@ public sealed unsafe class CudaKernel
     /// <summary>More parameters than any kernel here has.</summary>
     const int MaxArguments = 40;
 
+    /// <summary>Size of a grid in y and in z at most, on every device.</summary>
+    const int MostBlocksYZ = 65535;
+
     readonly nint function;
     readonly int[] sizes;
     int dynamicShared;
@@ -165,7 +168,8 @@ public sealed unsafe class CudaKernel
         var result = api.Driver.cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z,
             (uint)block.X, (uint)block.Y, (uint)block.Z, (uint)sharedBytes, stream.Value, pointers, null);
         if (result != CudaResult.Success)
-            api.Check(result, $"{Name}<<<{grid}, {block}, {sharedBytes} bytes>>> with {Registers} registers, {SharedBytes} bytes of static shared memory", "cuLaunchKernel(");
+            api.Check(result, $"{Name}<<<{grid}, {block}, {sharedBytes} bytes>>> with {Registers} registers, {SharedBytes} bytes of static shared memory"
+                + (Math.Max(grid.Y, grid.Z) > MostBlocksYZ ? $"; a grid has at most {MostBlocksYZ} blocks in y and in z: use a smaller microbatch" : ""), "cuLaunchKernel(");
         api.Launches.Add(Name, grid, block);
     }
 

@@ -35,15 +35,15 @@ public sealed partial class CudaOps
     public void GegluForward(Tensor x, Tensor y)
     {
         OpChecks.GegluForward(x, y);
-        LaunchOver(Packs(y), Kernel(ActivationFile, y.Type, nameof(GegluForward)),
-            [x.Data, y.Data, y.Channels, y.Count, Aligned(x, y) && y.Channels % Lanes(y.Type) == 0 ? 1 : 0]);
+        bool packed = Aligned(x, y) && y.Channels % Lanes(y.Type) == 0;
+        LaunchOver(Pieces(y, packed), Kernel(ActivationFile, y.Type, nameof(GegluForward)), [x.Data, y.Data, y.Channels, y.Count, packed ? 1 : 0]);
     }
 
     /// <inheritdoc/>
     public void GegluBackward(Tensor x, Tensor dY, Tensor dX)
     {
         OpChecks.GegluBackward(x, dY, dX);
-        LaunchOver(Packs(dY), Kernel(ActivationFile, dX.Type, nameof(GegluBackward)),
-            [x.Data, dY.Data, dX.Data, dY.Channels, dY.Count, Aligned(x, dY, dX) && dY.Channels % Lanes(dY.Type) == 0 ? 1 : 0]);
+        bool packed = Aligned(x, dY, dX) && dY.Channels % Lanes(dY.Type) == 0;
+        LaunchOver(Pieces(dY, packed), Kernel(ActivationFile, dX.Type, nameof(GegluBackward)), [x.Data, dY.Data, dX.Data, dY.Channels, dY.Count, packed ? 1 : 0]);
     }
 }

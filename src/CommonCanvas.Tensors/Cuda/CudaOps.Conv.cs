@@ -11,7 +11,8 @@ public sealed partial class CudaOps
     public void ConvForward(Tensor x, Tensor weight, Tensor bias, Tensor perSample, Tensor residual, ConvGeometry geometry, Tensor y)
     {
         OpChecks.ConvForward(x, weight, bias, perSample, residual, geometry, y);
-        int inputs = x[3], outputs = y[3], pixels = checked((int)y.Rows), plane = y[1] * y[2], kernel = geometry.Kernel, depth = kernel * kernel * inputs;
+        _ = Rows(x);
+        int inputs = x[3], outputs = y[3], pixels = Rows(y), plane = y[1] * y[2], kernel = geometry.Kernel, depth = kernel * kernel * inputs;
         if (geometry == ConvGeometry.Pointwise)
         {
             LinearForward(x, weight, inputs, bias, perSample, residual, plane, y);
@@ -32,6 +33,7 @@ public sealed partial class CudaOps
     public void ConvBackward(Tensor x, Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX, GradientTarget dWeight, GradientTarget dBias, Tensor dPerSample)
     {
         OpChecks.ConvBackward(x, weight, dY, geometry, dX, dWeight, dBias, dPerSample);
+        _ = Rows(x);
         if (geometry == ConvGeometry.Pointwise) LinearBackward(x, weight, x[3], dY, residual: default, dX, dWeight);
         else
         {
@@ -48,7 +50,7 @@ public sealed partial class CudaOps
     void ConvBackwardInput(Tensor weight, Tensor dY, ConvGeometry geometry, Tensor dX)
     {
         if (RunByLibrary(ProductKind.ConvBackwardInput, dX, dY[3], geometry, new(default, weight, dY, default, default, default, dX))) return;
-        int samples = dX[0], height = dX[1], width = dX[2], inputs = dX[3], outputs = dY[3], allPixels = checked((int)dX.Rows);
+        int samples = dX[0], height = dX[1], width = dX[2], inputs = dX[3], outputs = dY[3], allPixels = Rows(dX);
         int kernel = geometry.Kernel, stride = geometry.Stride, mostTaps = (kernel + stride - 1) / stride;
         bool aligned = WholePacks(dY, outputs) && WholePacks(weight, inputs);
         var plan = Plan(convBackwardInput, dY.Type, aligned, allPixels / (stride * stride), inputs, mostTaps * mostTaps * outputs);
@@ -82,7 +84,7 @@ public sealed partial class CudaOps
     void ConvBackwardWeight(Tensor x, Tensor dY, ConvGeometry geometry, GradientTarget dWeight)
     {
         if (RunByLibrary(ProductKind.ConvBackwardWeight, x, dY[3], geometry, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate))) return;
-        int inputs = x[3], outputs = dY[3], pixels = checked((int)dY.Rows), plane = dY[1] * dY[2], kernel = geometry.Kernel, columns = kernel * kernel * inputs;
+        int inputs = x[3], outputs = dY[3], pixels = Rows(dY), plane = dY[1] * dY[2], kernel = geometry.Kernel, columns = kernel * kernel * inputs;
         var plan = Plan(convBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, columns, pixels);
         var shares = RentShares(plan, outputs, columns);
         LaunchProduct(convBackwardWeight, plan, dY.Type, outputs, columns,

@@ -18,7 +18,7 @@ public sealed partial class CudaOps
         OpChecks.TimestepEmbedding(timesteps, y);
         double rate = Math.Log2(10000) / (y[1] / 2 - freqShift);
         LaunchOver(y.Count, Kernel(NoiseFile, y.Type, nameof(TimestepEmbedding)),
-            [timesteps.Data, BitConverter.DoubleToInt64Bits(rate), flipSinToCos ? 1 : 0, y.Data, y[1], checked((int)y.Count)]);
+            [timesteps.Data, BitConverter.DoubleToInt64Bits(rate), flipSinToCos ? 1 : 0, y.Data, y[1], Counted(y.Count, y, "elements")]);
     }
 
     /// <inheritdoc/>
@@ -71,7 +71,7 @@ public sealed partial class CudaOps
     public void PosteriorForward(Tensor moments, Tensor noise, Tensor latent, Tensor kl)
     {
         OpChecks.PosteriorForward(moments, noise, latent, kl);
-        int batch = latent[0], size = checked((int)(latent.Count / batch));
+        int batch = latent[0], size = Counted(latent.Count / batch, latent, "elements of a sample");
         int blocks = SampleBlocks(latent, size, WorkPerThread);
         var partial = kl.IsNone ? default : Arena.Rent(DType.F32, batch, blocks);
         Launch(Kernel(LossFile, latent.Type, nameof(PosteriorForward)), new Dim3(blocks, batch), ElementThreads, 0,
@@ -85,7 +85,7 @@ public sealed partial class CudaOps
     public void PosteriorBackward(Tensor moments, Tensor noise, Tensor dLatent, float klScale, Tensor dMoments)
     {
         OpChecks.PosteriorBackward(moments, noise, dLatent, dMoments);
-        int batch = dLatent[0], size = checked((int)(dLatent.Count / batch));
+        int batch = dLatent[0], size = Counted(dLatent.Count / batch, dLatent, "elements of a sample");
         Launch(Kernel(LossFile, dLatent.Type, nameof(PosteriorBackward)), new Dim3(SampleBlocks(dLatent, size, 1), batch), ElementThreads, 0,
             [moments.Data, noise.Data, dLatent.Data, klScale, dMoments.Data, size, dLatent.Channels]);
     }

@@ -14,7 +14,7 @@ public sealed partial class CudaOps
     public void LinearGegluForward(Tensor x, Tensor weight, Tensor bias, Tensor u, Tensor y)
     {
         OpChecks.LinearGegluForward(x, weight, bias, u, y);
-        int rows = checked((int)x.Rows), inputs = weight[1], outputs = weight[0];
+        int rows = Rows(x), inputs = weight[1], outputs = weight[0];
         if (RunByLibrary(ProductKind.LinearGegluForward, x.Type, rows, inputs, outputs, new(x, weight, default, bias, default, default, y, Hidden: u))) return;
         var plan = Plan(linearGegluForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), rows, outputs, inputs);
         var shares = RentShares(plan, rows, outputs);
@@ -30,7 +30,7 @@ public sealed partial class CudaOps
     public void LinearGegluBackward(Tensor u, Tensor weight, Tensor dY, Tensor dU)
     {
         OpChecks.LinearGegluBackward(u, weight, dY, dU);
-        int rows = checked((int)dY.Rows), outputs = weight[0], width = weight[1];
+        int rows = Rows(dY), outputs = weight[0], width = weight[1];
         if (RunByLibrary(ProductKind.LinearGegluBackward, u.Type, rows, width, outputs, new(default, weight, dY, default, default, default, dU, Hidden: u))) return;
         var plan = Plan(linearGegluBackward, u.Type, WholePacks(dY, outputs) && WholePacks(weight, width), rows, width, outputs);
         var shares = RentShares(plan, rows, width);

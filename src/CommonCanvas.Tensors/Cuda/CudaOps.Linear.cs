@@ -17,7 +17,7 @@ public sealed partial class CudaOps
     /// <summary>The same with perSample[sample, outputs] for each <paramref name="sampleRows"/> rows; weight of any shape.</summary>
     void LinearForward(Tensor x, Tensor weight, int inputs, Tensor bias, Tensor perSample, Tensor residual, int sampleRows, Tensor y)
     {
-        int outputs = y.Channels, rows = checked((int)y.Rows);
+        int outputs = y.Channels, rows = Rows(y);
         if (perSample.IsNone && RunByLibrary(ProductKind.LinearForward, y.Type, rows, inputs, outputs, new(x, weight, default, bias, default, residual, y))) return;
         var plan = Plan(linearForward, y.Type, WholePacks(x, inputs) && WholePacks(weight, inputs), rows, outputs, inputs);
         var shares = RentShares(plan, rows, outputs);
@@ -38,7 +38,7 @@ public sealed partial class CudaOps
     /// <summary>dX = dY weight + residual; dWeight = or += dY^T x; weight of any shape.</summary>
     void LinearBackward(Tensor x, Tensor weight, int inputs, Tensor dY, Tensor residual, Tensor dX, GradientTarget dWeight)
     {
-        int outputs = dY.Channels, rows = checked((int)dY.Rows);
+        int outputs = dY.Channels, rows = Rows(dY);
         if (!dX.IsNone && !RunByLibrary(ProductKind.LinearBackwardInput, dY.Type, rows, inputs, outputs, new(default, weight, dY, default, default, residual, dX)))
         {
             var plan = Plan(linearBackwardInput, dY.Type, WholePacks(dY, outputs) && WholePacks(weight, inputs), rows, inputs, outputs);
@@ -51,7 +51,7 @@ public sealed partial class CudaOps
 
     void LinearBackwardWeight(Tensor x, int inputs, Tensor dY, GradientTarget dWeight)
     {
-        int outputs = dY.Channels, rows = checked((int)dY.Rows);
+        int outputs = dY.Channels, rows = Rows(dY, nameof(LinearBackwardWeights));
         if (RunByLibrary(ProductKind.LinearBackwardWeight, dY.Type, rows, inputs, outputs, new(x, default, dY, default, default, default, dWeight.Tensor, dWeight.Accumulate))) return;
         var plan = Plan(linearBackwardWeight, dY.Type, WholePacks(dY, outputs) && WholePacks(x, inputs), outputs, inputs, rows);
         var shares = RentShares(plan, outputs, inputs);

@@ -70,10 +70,10 @@ public sealed unsafe partial class CudaOps
     {
         OpChecks.Transpose(x, y);
         int rows = x[1], columns = x[2];
-        int tiles = checked(Tiles(rows) * Tiles(columns) * x[0]);
+        int tiles = Counted((long)Tiles(rows) * Tiles(columns) * x[0], x, "tiles");
         Launch(Kernel(TransposeFile, x.Type, nameof(Transpose)), tiles, new Dim3(TransposeTile, ElementThreads / TransposeTile), 0,
             [x.Data, y.Data, rows, columns]);
     }
 
-    static int Tiles(int size) => (size + TransposeTile - 1) / TransposeTile;
+    static int Tiles(int size) => (int)((size + TransposeTile - 1L) / TransposeTile);
 }

@@ -24,13 +24,13 @@ public sealed partial class CudaOps
     /// <summary>A block's part of [pixels, channels], as <c>channels.cuh</c> lays it out.</summary>
     readonly record struct Strips(bool Packed, int Width, int Count, int SlabPixels, int Slabs)
     {
-        public Strips(Tensor x, long pixels, bool aligned) : this(aligned && x.Channels % Lanes(x.Type) == 0, 0, 0, 0, 0)
+        public Strips(Tensor x, int pixels, bool aligned) : this(aligned && x.Channels % Lanes(x.Type) == 0, 0, 0, 0, 0)
         {
-            int columns = Packed ? 8 : 32, rows = ElementThreads / columns, area = checked((int)pixels);
+            int columns = Packed ? 8 : 32, rows = ElementThreads / columns;
             Width = Packed ? columns * Lanes(x.Type) : columns;
             Count = Ceiling(x.Channels, Width);
-            SlabPixels = rows * Math.Max(PixelsPerThread, Ceiling(Ceiling(area, MaxSlabs), rows));
-            Slabs = Math.Max(1, Ceiling(area, SlabPixels));
+            SlabPixels = rows * Math.Max(PixelsPerThread, Ceiling(Ceiling(pixels, MaxSlabs), rows));
+            Slabs = Math.Max(1, Ceiling(pixels, SlabPixels));
         }
 
         public int PackedFlag => Packed ? 1 : 0;
@@ -42,7 +42,7 @@ public sealed partial class CudaOps
     public void GroupNormForward(Tensor x, Tensor gamma, Tensor beta, int groups, float eps, bool silu, Tensor y, Tensor mean, Tensor rstd)
     {
         OpChecks.GroupNormForward(x, gamma, beta, groups, y, mean, rstd);
-        int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), size = channels / groups;
+        int batch = x[0], channels = x.Channels, pixels = Counted(x.Rows / batch, x, "pixels"), size = channels / groups;
         var strips = new Strips(x, pixels, Aligned(x, gamma, beta, y));
         int pieces = Math.Min(strips.Count, (size - 1) / strips.Width + 2); // strips that a group may lie in
         var partial = Arena.Rent(DType.F32, batch, groups, strips.Slabs * pieces, 2);
@@ -59,7 +59,7 @@ public sealed partial class CudaOps
     public void GroupNormBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dY, int groups, bool silu, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.GroupNormBackward(x, gamma, beta, mean, rstd, dY, groups, residual, dX, dGamma, dBeta);
-        int batch = x[0], channels = x.Channels, pixels = (int)(x.Rows / batch), activate = silu ? 1 : 0;
+        int batch = x[0], channels = x.Channels, pixels = Counted(x.Rows / batch, x, "pixels"), activate = silu ? 1 : 0;
         var strips = new Strips(x, pixels, Aligned(x, gamma, beta, dY) && Aligned(residual, dX));
         var sums = Arena.Rent(DType.F32, 2, batch, strips.Slabs, channels);
         var grid = new Dim3(strips.Count, strips.Slabs, batch);
@@ -75,34 +75,36 @@ public sealed partial class CudaOps
     public void LayerNormForward(Tensor x, Tensor gamma, Tensor beta, float eps, Tensor y, Tensor mean, Tensor rstd)
     {
         OpChecks.LayerNormForward(x, gamma, beta, y, mean, rstd);
+        int rows = Rows(x);
         Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormForward)), RowBlocks(x), ElementThreads, 0,
-            [x.Data, gamma.Data, beta.Data, y.Data, mean.Data, rstd.Data, (int)x.Rows, x.Channels, eps, PackedRows(x, Aligned(x, gamma, beta, y))]);
+            [x.Data, gamma.Data, beta.Data, y.Data, mean.Data, rstd.Data, rows, x.Channels, eps, PackedRows(x, Aligned(x, gamma, beta, y))]);
     }
 
     /// <inheritdoc/>
     public void LayerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dY, Tensor residual, Tensor dX, GradientTarget dGamma, GradientTarget dBeta)
     {
         OpChecks.LayerNormBackward(x, gamma, mean, rstd, dY, residual, dX, dGamma, dBeta);
+        int rows = Rows(x);
         bool wantsSums = !dGamma.IsNone || !dBeta.IsNone;
         int packed = PackedRows(x, Aligned(x, gamma, dY, dX) && Aligned(residual));
         if (packed != 0 && wantsSums && OnceKernel(x.Channels) is var (once, blocks))
         {
-            int slabs = (int)Math.Clamp(x.Rows / RowsOfSlab, 1, blocks * device.Multiprocessors);
+            int slabs = Math.Clamp(rows / RowsOfSlab, 1, blocks * device.Multiprocessors);
             var slabSums = Arena.Rent(DType.F32, 2, slabs, x.Channels);
             Launch(Kernel(LayerNormFile, x.Type, once), slabs, ElementThreads, 0,
-                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, slabSums.Data, (int)x.Rows, x.Channels]);
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, slabSums.Data, rows, x.Channels]);
             LayerNormParameters(x.Type, slabSums, slabs, dGamma, dBeta);
             Arena.Release(slabSums);
             return;
         }
         if (!dX.IsNone)
             Launch(Kernel(LayerNormFile, x.Type, nameof(LayerNormBackward)), RowBlocks(x), ElementThreads, 0,
-                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, (int)x.Rows, x.Channels, packed]);
+                [x.Data, gamma.Data, mean.Data, rstd.Data, dY.Data, residual.Data, dX.Data, rows, x.Channels, packed]);
         if (!wantsSums) return;
-        var strips = new Strips(x, x.Rows, Aligned(x, dY));
+        var strips = new Strips(x, rows, Aligned(x, dY));
         var sums = Arena.Rent(DType.F32, 2, strips.Slabs, x.Channels);
         Launch(Kernel(LayerNormFile, x.Type, "LayerNormBackwardSums"), new Dim3(strips.Count, strips.Slabs), ElementThreads, 0,
-            [x.Data, mean.Data, rstd.Data, dY.Data, sums.Data, (int)x.Rows, x.Channels, strips.SlabPixels, strips.PackedFlag]);
+            [x.Data, mean.Data, rstd.Data, dY.Data, sums.Data, rows, x.Channels, strips.SlabPixels, strips.PackedFlag]);
         LayerNormParameters(x.Type, sums, strips.Slabs, dGamma, dBeta);
         Arena.Release(sums);
     }
@@ -127,8 +129,8 @@ public sealed partial class CudaOps
     /// <summary>Blocks of a kernel with one warp for each row.</summary>
     static int RowBlocks(Tensor x)
     {
-        const int Rows = ElementThreads / 32;
-        return checked((int)((x.Rows + Rows - 1) / Rows));
+        const int RowsOfBlock = ElementThreads / 32;
+        return (int)((x.Rows + RowsOfBlock - 1) / RowsOfBlock);
     }
 
     static int PackedRows(Tensor x, bool aligned) => aligned && x.Channels % Lanes(x.Type) == 0 ? 1 : 0;

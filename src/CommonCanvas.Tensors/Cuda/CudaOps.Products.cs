@@ -57,7 +57,7 @@ public sealed partial class CudaOps
     void ColumnSums(Tensor dY, int samples, GradientTarget dBias, Tensor dPerSample)
     {
         const int MinRows = 128, PackColumns = 8;
-        int columns = dY.Channels, rows = checked((int)dY.Rows);
+        int columns = dY.Channels, rows = Rows(dY);
         if (columns == 0 || (dBias.IsNone && dPerSample.IsNone)) return;
         int width = PackColumns * Lanes(dY.Type), across = (columns + width - 1) / width;
         if (across > MostArrivals) throw new ArgumentException($"{columns} columns of a bias are more than the {MostArrivals * width} that can be added up", nameof(dY));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CommonCanvas.Cuda;
 
 namespace CommonCanvas.Tensors;
@@ -30,11 +31,11 @@ public sealed partial class CudaOps
     }
 
     /// <summary>A grid of an image's rows in x, and of the parts of a row in y.</summary>
-    static Dim3 RowGrid(Tensor image, int packed)
+    static Dim3 RowGrid(Tensor image, int packed, [CallerMemberName] string op = "")
     {
         const int MaxY = 65535;
         long elements = (long)image[2] * image[3], work = packed != 0 ? elements / Lanes(image.Type) : elements;
-        return new(checked(image[0] * image[1]), (int)Math.Min((work + ElementThreads - 1) / ElementThreads, MaxY));
+        return new(Counted((long)image[0] * image[1], image, "rows of pixels", op), (int)Math.Min((work + ElementThreads - 1) / ElementThreads, MaxY));
     }
 
     /// <inheritdoc/>
@@ -42,8 +43,8 @@ public sealed partial class CudaOps
     {
         OpChecks.ConcatForward(a, b, y);
         bool packed = Aligned(a, b, y) && a.Channels % Lanes(y.Type) == 0 && b.Channels % Lanes(y.Type) == 0;
-        LaunchOver(packed ? Packs(y) : y.Count, Kernel(ConcatFile, y.Type, nameof(ConcatForward)),
-            [a.Data, b.Data, y.Data, (int)y.Rows, a.Channels, b.Channels, packed ? 1 : 0]);
+        LaunchOver(Pieces(y, packed), Kernel(ConcatFile, y.Type, nameof(ConcatForward)),
+            [a.Data, b.Data, y.Data, Rows(y), a.Channels, b.Channels, packed ? 1 : 0]);
     }
 
     /// <inheritdoc/>
@@ -51,8 +52,8 @@ public sealed partial class CudaOps
     {
         OpChecks.ConcatBackward(dY, dA, dB);
         bool packed = Aligned(dY, dA, dB) && dA.Channels % Lanes(dY.Type) == 0 && dB.Channels % Lanes(dY.Type) == 0;
-        LaunchOver(packed ? Packs(dY) : dY.Count, Kernel(ConcatFile, dY.Type, nameof(ConcatBackward)),
-            [dY.Data, dA.Data, dB.Data, (int)dY.Rows, dA.Channels, dB.Channels, packed ? 1 : 0]);
+        LaunchOver(Pieces(dY, packed), Kernel(ConcatFile, dY.Type, nameof(ConcatBackward)),
+            [dY.Data, dA.Data, dB.Data, Rows(dY), dA.Channels, dB.Channels, packed ? 1 : 0]);
     }
 
     /// <summary>As declared; waits for the device, because an id that is no row of the table is reported here.</summary>
@@ -60,7 +61,7 @@ public sealed partial class CudaOps
     {
         OpChecks.EmbeddingForward(ids, table, position, y);
         CheckIds(ids, table[0]);
-        Launch(Kernel(EmbeddingFile, table.Type, nameof(EmbeddingForward)), (int)ids.Count, ElementThreads, 0,
+        Launch(Kernel(EmbeddingFile, table.Type, nameof(EmbeddingForward)), Counted(ids.Count, ids, "ids"), ElementThreads, 0,
             [ids.Data, table.Data, position.Data, y.Data, ids.Channels, table[1], PackedRows(table, Aligned(table, position, y))]);
     }
 
@@ -68,7 +69,7 @@ public sealed partial class CudaOps
     public void EmbeddingBackward(Tensor ids, Tensor dY, GradientTarget dTable, GradientTarget dPosition)
     {
         OpChecks.EmbeddingBackward(ids, dY, dTable, dPosition);
-        int count = (int)ids.Count, tokens = ids.Channels, channels = dY.Channels;
+        int count = Counted(ids.Count, ids, "ids"), tokens = ids.Channels, channels = dY.Channels;
         if (!dTable.IsNone)
         {
             CheckIds(ids, dTable.Tensor[0]);
@@ -81,9 +82,9 @@ public sealed partial class CudaOps
             [dY.Data, dPosition.Tensor.Data, count / tokens, tokens, channels]);
     }
 
-    void CheckIds(Tensor ids, int rows)
+    void CheckIds(Tensor ids, int rows, [CallerMemberName] string op = "")
     {
-        int count = checked((int)ids.Count);
+        int count = Counted(ids.Count, ids, "ids", op);
         if (hostIds.Length < count) hostIds = new int[count];
         Download(ids, hostIds.AsSpan(0, count));
         OpChecks.Ids(hostIds.AsSpan(0, count), rows);

@@ -69,7 +69,7 @@ public sealed unsafe partial class CudaOps
         for (int i = 0; i < together.Length; i++)
         {
             var (x, dY, _) = gradients[together[i]];
-            sizes[i] = new(dY.Channels, x.Channels, dY.Rows);
+            sizes[i] = new(dY.Channels, x.Channels, Rows(dY));
         }
         var plan = Plan(sizes);
 
@@ -85,7 +85,7 @@ public sealed unsafe partial class CudaOps
             shares[place] = whole ? Tensor.None : Arena.Rent(DType.F32, plan.Splits[i], dY.Channels, x.Channels);
             all[place] = new()
             {
-                DY = dY.Data, X = x.Data, DWeight = dWeight.Tensor.Data, Shares = shares[place].Data, Rows = checked((int)dY.Rows), Inputs = x.Channels,
+                DY = dY.Data, X = x.Data, DWeight = dWeight.Tensor.Data, Shares = shares[place].Data, Rows = Rows(dY), Inputs = x.Channels,
                 Outputs = dY.Channels, Splits = plan.Splits[i], Accumulate = Flag(dWeight), First = blocks,
             };
             blocks = checked(blocks + (int)plan.Blocks(i, sizes[i]));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CommonCanvas.Cuda;
 
 namespace CommonCanvas.Tensors;
@@ -134,6 +135,19 @@ public sealed unsafe partial class CudaOps : IOps
 
     /// <summary>Whether 16 bytes at a time can be moved from the start of each.</summary>
     static bool Aligned(Tensor a, Tensor b = default, Tensor c = default, Tensor d = default) => ((a.Data | b.Data | c.Data | d.Data) & 15) == 0;
+
+    /// <summary>A count that kernels hold in 31 bits, the end of a last tile included.</summary>
+    /// <exception cref="ArgumentException">It is larger: names the operation, the tensor and the remedy.</exception>
+    static int Counted(long count, Tensor of, string what, [CallerMemberName] string op = "") => count <= int.MaxValue - 1023 ? (int)count
+        : throw new ArgumentException($"{op}: {count} {what} of {of}; the CUDA kernels count up to {int.MaxValue - 1023}: use a smaller microbatch");
+
+    /// <summary>Packs of 16 bytes, or elements where those cannot be moved together: what kernels that divide by them count in 32 bits.</summary>
+    /// <exception cref="ArgumentException">There are more.</exception>
+    static long Pieces(Tensor of, bool packed, [CallerMemberName] string op = "") => packed ? Packs(of) : of.Count <= uint.MaxValue ? of.Count
+        : throw new ArgumentException($"{op}: {of.Count} elements of {of}, of which 16 bytes do not lie in one row; the CUDA kernels count up to {uint.MaxValue}: use a smaller microbatch");
+
+    /// <summary>The rows of a matrix.</summary>
+    static int Rows(Tensor of, [CallerMemberName] string op = "") => Counted(of.Rows, of, "rows", op);
 
     /// <summary>Elements of 16 bytes.</summary>
     static int Lanes(DType type) => 16 / type.Size();
