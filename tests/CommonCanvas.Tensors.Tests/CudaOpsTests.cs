@@ -106,6 +106,29 @@ public sealed class CudaOpsTests
         next.Synchronize();
     }
 
+    /// <summary>What a step of other shapes has left free is given back before the device is called full; what a pool keeps is not.</summary>
+    [Fact]
+    public void Free_blocks_of_other_sizes_are_given_back_before_memory_runs_out()
+    {
+        using var ops = CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { MemoryBytes = 64 << 20 }), ptxOnly: true);
+        using var pool = new ArenaPool(ops.Arena);
+        pool.Run(() => ops.Arena.Release(ops.Arena.Rent(DType.F32, 1 << 20)));
+        Tensor kept = ops.Arena.Rent(DType.F32, 1 << 20), first = ops.Arena.Rent(DType.F32, 6 << 20), second = ops.Arena.Rent(DType.F32, 4 << 20);
+        ops.Arena.Release(first);
+        ops.Arena.Release(second);
+        var large = ops.Arena.Rent(DType.F32, 11 << 20);
+        ops.Fill(1, large);
+        ops.Fill(1, kept);
+        ops.Synchronize();
+        Assert.Equal(52 << 20, ops.Arena.Reserved);
+
+        var full = Assert.Throws<CudaException>(() => ops.Arena.Rent(DType.F32, 16 << 20));
+        Assert.Equal(CudaResult.OutOfMemory, full.Result);
+        Assert.Contains("64.0 MiB asked for", full.Message, StringComparison.Ordinal);
+        ops.Arena.Release(large);
+        ops.Arena.Release(kept);
+    }
+
     /// <summary>Launches, fills and copies, with the driver's own cost taken away.</summary>
     [Fact]
     public void Nothing_is_allocated_on_the_managed_heap()

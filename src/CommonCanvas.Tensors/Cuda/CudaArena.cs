@@ -13,7 +13,15 @@ sealed class CudaArena(CudaDevice device, Action allocating) : Arena
     protected override nint AllocateDevice(long bytes)
     {
         allocating();
-        return device.Allocate(bytes);
+        try
+        {
+            return device.Allocate(bytes);
+        }
+        catch (CudaException e) when (e.Result == CudaResult.OutOfMemory && Reserved > InUse)
+        {
+            Trim(); // blocks of other sizes, of shapes that may never come back
+            return device.Allocate(bytes);
+        }
     }
 
     protected override void FreeDevice(nint data, long bytes) => device.Free(data);
