@@ -81,6 +81,14 @@ public sealed unsafe class CudaDevice : IDisposable
         current = this;
     }
 
+    /// <summary>The same for what is destroyed: false, and nothing is thrown, where the context is gone with all that it held.</summary>
+    internal bool TryMakeCurrent()
+    {
+        if (disposed || (current != this && Api.Driver.cuCtxSetCurrent(context) != CudaResult.Success)) return false;
+        current = this;
+        return true;
+    }
+
     /// <summary>Waits for all streams.</summary>
     public void Synchronize()
     {

@@ -14,14 +14,8 @@ public sealed unsafe partial class CudaModule : CudaHandle
     /// <param name="device">The device.</param>
     /// <param name="program">What NVRTC made.</param>
     /// <param name="name">For messages.</param>
-    public CudaModule(CudaDevice device, NvrtcProgram program, string name) : base(device.Api, Load(device, program, name))
-    {
-        Device = device;
+    public CudaModule(CudaDevice device, NvrtcProgram program, string name) : base(device, Load(device, program, name)) =>
         parameters = ParameterSizes(program.Ptx);
-    }
-
-    /// <summary>The device.</summary>
-    public CudaDevice Device { get; }
 
     /// <summary>Names of the kernels.</summary>
     public IReadOnlyCollection<string> Names => parameters.Keys;
@@ -37,7 +31,7 @@ public sealed unsafe partial class CudaModule : CudaHandle
                 throw new KeyNotFoundException($"no kernel '{name}'; there are {string.Join(", ", parameters.Keys)}");
             nint function;
             fixed (byte* text = Encoding.UTF8.GetBytes(name + "\0"))
-                Api.Check(Api.Driver.cuModuleGetFunction(&function, Value, text), name);
+                Api.Check(Api.Driver.cuModuleGetFunction(&function, Current, text), name);
             return kernels[name] = new CudaKernel(Device, function, name, sizes);
         }
     }
@@ -69,7 +63,7 @@ public sealed unsafe partial class CudaModule : CudaHandle
     private static partial Regex Parameter();
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Api.Driver.cuModuleUnload(handle) == CudaResult.Success;
+    protected override CudaResult Destroy() => Api.Driver.cuModuleUnload(handle);
 }
 
 /// <summary>A kernel's argument: a pointer, a number or a struct, with its size.</summary>
@@ -162,8 +156,8 @@ public sealed unsafe class CudaKernel
             values[i] = arguments[i].Bits;
             pointers[i] = arguments[i].Size > KernelArgument.MostDirectBytes ? (void*)arguments[i].Bits : values + i;
         }
-        if (sharedBytes > dynamicShared) AllowShared(sharedBytes);
         Device.MakeCurrent();
+        if (sharedBytes > dynamicShared) AllowShared(sharedBytes);
         var api = Device.Api;
         var result = api.Driver.cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z,
             (uint)block.X, (uint)block.Y, (uint)block.Z, (uint)sharedBytes, stream.Value, pointers, null);
@@ -177,6 +171,7 @@ public sealed unsafe class CudaKernel
     public int Occupancy(int threads, int sharedBytes)
     {
         int blocks;
+        Device.MakeCurrent();
         Device.Api.Check(Device.Api.Driver.cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function, threads, (nuint)sharedBytes), Name);
         return blocks;
     }

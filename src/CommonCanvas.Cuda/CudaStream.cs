@@ -2,17 +2,39 @@ using System.Runtime.InteropServices;
 
 namespace CommonCanvas.Cuda;
 
-/// <summary>A handle that a driver call destroys. The result of that call is not checked: it may report an earlier kernel's error.</summary>
-public abstract class CudaHandle(CudaApi api, nint handle) : SafeHandle(handle, ownsHandle: true)
+/// <summary>
+/// A handle that a driver call destroys, on whatever thread. The result of that call is not checked: it may report an earlier
+/// kernel's error. With its device the context goes and all that it holds, so that nothing is destroyed after it.
+/// </summary>
+public abstract class CudaHandle(CudaDevice device, nint handle) : SafeHandle(handle, ownsHandle: true)
 {
+    /// <summary>The device that it belongs to.</summary>
+    public CudaDevice Device { get; } = device;
+
     /// <summary>The driver.</summary>
-    protected CudaApi Api { get; } = api;
+    protected CudaApi Api => Device.Api;
 
     /// <summary>The driver's handle.</summary>
     public nint Value => IsInvalid || IsClosed ? throw new ObjectDisposedException(GetType().Name) : handle;
 
+    /// <summary>The handle, with the device's context the calling thread's.</summary>
+    protected nint Current
+    {
+        get
+        {
+            Device.MakeCurrent();
+            return Value;
+        }
+    }
+
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
+
+    /// <summary>The driver's call.</summary>
+    protected abstract CudaResult Destroy();
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle() => !Device.TryMakeCurrent() || Destroy() == CudaResult.Success;
 }
 
 /// <summary>A queue of work. Work of one stream happens in order; streams are independent unless an event orders them.</summary>
@@ -22,19 +44,8 @@ public sealed unsafe class CudaStream : CudaHandle
     const int CaptureThreadLocal = 1;
 
     /// <summary>Creates a stream that does not wait for the default stream.</summary>
-    public CudaStream(CudaDevice device) : base(device.Api, Create(device)) => Device = device;
-
-    /// <summary>The device that it belongs to.</summary>
-    public CudaDevice Device { get; }
-
-    /// <summary>The handle, with the device's context the calling thread's.</summary>
-    nint Current
+    public CudaStream(CudaDevice device) : base(device, Create(device))
     {
-        get
-        {
-            Device.MakeCurrent();
-            return Value;
-        }
     }
 
     /// <summary>Waits until all work has been done; kernels' errors surface here.</summary>
@@ -98,7 +109,7 @@ public sealed unsafe class CudaStream : CudaHandle
             Api.Check(ended, null, "cuStreamEndCapture(");
             nint executable;
             Api.Check(Api.Driver.cuGraphInstantiateWithFlags(&executable, graph, 0));
-            return new CudaGraph(Api, executable);
+            return new CudaGraph(Device, executable);
         }
         finally
         {
@@ -116,7 +127,7 @@ public sealed unsafe class CudaStream : CudaHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Api.Driver.cuStreamDestroy(handle) == CudaResult.Success;
+    protected override CudaResult Destroy() => Api.Driver.cuStreamDestroy(handle);
 }
 
 /// <summary>A mark in a stream.</summary>
@@ -125,22 +136,22 @@ public sealed unsafe class CudaEvent : CudaHandle
     const uint DisableTiming = 2;
 
     /// <summary>Creates an event; without timing it costs less.</summary>
-    public CudaEvent(CudaDevice device, bool timing = false) : base(device.Api, Create(device, timing))
+    public CudaEvent(CudaDevice device, bool timing = false) : base(device, Create(device, timing))
     {
     }
 
     /// <summary>Marks the work queued so far.</summary>
-    public void Record(CudaStream stream) => Api.Check(Api.Driver.cuEventRecord(Value, stream.Value));
+    public void Record(CudaStream stream) => Api.Check(Api.Driver.cuEventRecord(Current, stream.Value));
 
     /// <summary>Waits until the marked work has been done.</summary>
-    public void Synchronize() => Api.Check(Api.Driver.cuEventSynchronize(Value));
+    public void Synchronize() => Api.Check(Api.Driver.cuEventSynchronize(Current));
 
     /// <summary>Whether the marked work has been done.</summary>
     public bool HasCome
     {
         get
         {
-            var result = Api.Driver.cuEventQuery(Value);
+            var result = Api.Driver.cuEventQuery(Current);
             if (result == CudaResult.NotReady) return false;
             Api.Check(result, null, "cuEventQuery(");
             return true;
@@ -151,7 +162,7 @@ public sealed unsafe class CudaEvent : CudaHandle
     public float MillisecondsTo(CudaEvent later)
     {
         float milliseconds;
-        Api.Check(Api.Driver.cuEventElapsedTime(&milliseconds, Value, later.Value));
+        Api.Check(Api.Driver.cuEventElapsedTime(&milliseconds, Current, later.Value));
         return milliseconds;
     }
 
@@ -164,32 +175,31 @@ public sealed unsafe class CudaEvent : CudaHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Api.Driver.cuEventDestroy(handle) == CudaResult.Success;
+    protected override CudaResult Destroy() => Api.Driver.cuEventDestroy(handle);
 }
 
 /// <summary>A recorded sequence of work that one call launches.</summary>
 public sealed unsafe class CudaGraph : CudaHandle
 {
-    internal CudaGraph(CudaApi api, nint executable) : base(api, executable)
+    internal CudaGraph(CudaDevice device, nint executable) : base(device, executable)
     {
     }
 
     /// <summary>Queues the recorded work.</summary>
     public void Launch(CudaStream stream)
     {
-        stream.Device.MakeCurrent();
-        Api.Check(Api.Driver.cuGraphLaunch(Value, stream.Value));
+        Api.Check(Api.Driver.cuGraphLaunch(Current, stream.Value));
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Api.Driver.cuGraphExecDestroy(handle) == CudaResult.Success;
+    protected override CudaResult Destroy() => Api.Driver.cuGraphExecDestroy(handle);
 }
 
 /// <summary>Page-locked host memory, which copies without a detour and asynchronously.</summary>
 public sealed unsafe class PinnedBuffer : CudaHandle
 {
     /// <summary>Allocates <paramref name="bytes"/>.</summary>
-    public PinnedBuffer(CudaDevice device, long bytes) : base(device.Api, Create(device, bytes)) => Bytes = bytes;
+    public PinnedBuffer(CudaDevice device, long bytes) : base(device, Create(device, bytes)) => Bytes = bytes;
 
     /// <summary>Size.</summary>
     public long Bytes { get; }
@@ -206,5 +216,5 @@ public sealed unsafe class PinnedBuffer : CudaHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Api.Driver.cuMemFreeHost(handle) == CudaResult.Success;
+    protected override CudaResult Destroy() => Api.Driver.cuMemFreeHost(handle);
 }

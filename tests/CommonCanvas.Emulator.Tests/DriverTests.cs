@@ -195,6 +195,91 @@ public class DriverTests
         }
     }
 
+    /// <summary>A thread that has no context gets the device's, whatever it uses first and even if it only disposes.</summary>
+    [Fact]
+    public void All_of_a_device_is_used_and_disposed_from_a_thread_that_has_no_context()
+    {
+        const int Shared = 100 << 10;
+        using var gpu = new EmulatedGpu();
+        nint x = gpu.Upload<int>([1, 2]);
+        gpu.Stream.Synchronize();
+        var module = gpu.Compile(Source);
+        CudaStream stream = new(gpu.Device), second = new(gpu.Device);
+        CudaEvent mark = new(gpu.Device, timing: true), end = new(gpu.Device, timing: true);
+        var pinned = new PinnedBuffer(gpu.Device, 8);
+        var add = module["Add"];
+        var graph = stream.Capture(() => add.Launch(stream, 1, 32, 0, [x, 1, 2]));
+        InThread(() => mark.Record(stream));
+        InThread(mark.Synchronize);
+        InThread(() => second.Wait(mark));
+        InThread(() => add.Launch(stream, 1, 32, Shared, [x, 10, 2]));
+        InThread(() => _ = module["Double"]);
+        InThread(() => Assert.True(add.Occupancy(32, 0) > 0));
+        InThread(() => graph.Launch(stream));
+        InThread(() => CopyOut(stream, x, pinned));
+        InThread(() => end.Record(stream));
+        InThread(() => Assert.False(end.HasCome));
+        InThread(end.Synchronize);
+        InThread(() => Assert.True(mark.MillisecondsTo(end) >= 0));
+        Assert.Equal([12, 13], pinned.Span<int>().ToArray());
+        foreach (CudaHandle handle in new CudaHandle[] { graph, module, mark, end, pinned, second, stream })
+        {
+            nint value = handle.Value;
+            InThread(handle.Dispose);
+            Assert.True(IsGone(handle, value), $"{handle.GetType().Name} is still there");
+        }
+
+        static void InThread(Action action)
+        {
+            Exception? failure = null;
+            var thread = new Thread(() =>
+            {
+                try { action(); }
+                catch (Exception e) { failure = e; }
+            });
+            thread.Start();
+            thread.Join();
+            Assert.Null(failure);
+        }
+
+        unsafe bool IsGone(CudaHandle handle, nint value)
+        {
+            ref readonly var driver = ref gpu.Api.Driver;
+            return handle switch
+            {
+                CudaGraph => driver.cuGraphExecDestroy(value),
+                CudaModule => driver.cuModuleUnload(value),
+                CudaEvent => driver.cuEventDestroy(value),
+                PinnedBuffer => driver.cuMemFreeHost(value),
+                _ => driver.cuStreamDestroy(value),
+            } != CudaResult.Success;
+        }
+    }
+
+    static int destroyed;
+
+    [System.Runtime.InteropServices.UnmanagedCallersOnly]
+    static CudaResult CountDestroyed(nint handle)
+    {
+        destroyed++;
+        return CudaResult.Success;
+    }
+
+    /// <summary>The driver has freed it with the context, and what its address holds now is somebody else's.</summary>
+    [Fact]
+    public unsafe void What_outlives_its_device_is_not_destroyed_a_second_time()
+    {
+        var driver = EmulatedDriver.Create();
+        driver.cuEventDestroy = &CountDestroyed;
+        var device = new CudaDevice(new CudaApi(driver), 0);
+        CudaEvent before = new(device), after = new(device);
+        before.Dispose();
+        Assert.Equal(1, destroyed);
+        device.Dispose();
+        after.Dispose();
+        Assert.Equal(1, destroyed);
+    }
+
     [Fact]
     public void A_kernel_that_reads_another_devices_memory_is_told()
     {

@@ -45,8 +45,9 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuMemFreeHost(nint address) => Call(() =>
     {
+        RequireContext();
         if (!pinned.TryRemove(address, out _)) throw new DriverError(CudaResult.InvalidValue, $"0x{address:x} is no page-locked allocation");
-        current?.Synchronize();
+        current!.Synchronize();
         NativeMemory.AlignedFree((void*)address);
     });
 

@@ -17,6 +17,7 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuModuleUnload(nint module) => Call(() =>
     {
+        RequireContext();
         var unloaded = Handles.Remove<EmulatedModule>(module);
         unloaded.Device.Synchronize();
         foreach (var function in unloaded.Functions.Values)
@@ -28,7 +29,7 @@ public static unsafe partial class EmulatedDriver
     static CudaResult cuModuleGetFunction(nint* function, nint module, byte* name) => Call(() =>
     {
         string text = Marshal.PtrToStringUTF8((nint)name)!;
-        if (!Handles.Get<EmulatedModule>(module).Functions.TryGetValue(text, out var found)) throw new DriverError(CudaResult.NotFound, $"the module has no kernel {text}");
+        if (!InContext<EmulatedModule>(module).Functions.TryGetValue(text, out var found)) throw new DriverError(CudaResult.NotFound, $"the module has no kernel {text}");
         if (found.Handle == 0) found.Handle = Handles.Add(found);
         *function = found.Handle;
     });
@@ -37,7 +38,7 @@ public static unsafe partial class EmulatedDriver
     static CudaResult cuModuleGetGlobal(nint* address, nuint* bytes, nint module, byte* name) => Call(() =>
     {
         string text = Marshal.PtrToStringUTF8((nint)name)!;
-        if (!Handles.Get<EmulatedModule>(module).Globals.TryGetValue(text, out var found)) throw new DriverError(CudaResult.NotFound, $"the module has no variable {text}");
+        if (!InContext<EmulatedModule>(module).Globals.TryGetValue(text, out var found)) throw new DriverError(CudaResult.NotFound, $"the module has no variable {text}");
         if (address != null) *address = found.Address;
         if (bytes != null) *bytes = (nuint)found.Bytes;
     });
@@ -45,7 +46,7 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuFuncGetAttribute(int* value, FunctionAttribute attribute, nint function) => Call(() =>
     {
-        var asked = Handles.Get<EmulatedFunction>(function);
+        var asked = InContext<EmulatedFunction>(function);
         *value = attribute switch
         {
             FunctionAttribute.MaxThreadsPerBlock => asked.MaxThreads,
@@ -60,7 +61,7 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuFuncSetAttribute(nint function, FunctionAttribute attribute, int value) => Call(() =>
     {
-        var changed = Handles.Get<EmulatedFunction>(function);
+        var changed = InContext<EmulatedFunction>(function);
         int most = changed.Device.Options.SharedMemoryPerBlock - changed.Code.Kernel.SharedBytes;
         if (attribute != FunctionAttribute.MaxDynamicSharedSizeBytes || value < 0 || value > most)
             throw new DriverError(CudaResult.InvalidValue, $"{attribute} = {value}: a block of {changed.Code.Kernel.Name} may have up to {most} bytes of dynamic shared memory");
@@ -98,5 +99,5 @@ public static unsafe partial class EmulatedDriver
 
     [UnmanagedCallersOnly]
     static CudaResult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, nint function, int threads, nuint sharedBytes) => Call(() =>
-        *blocks = Handles.Get<EmulatedFunction>(function).Occupancy(threads, (long)sharedBytes));
+        *blocks = InContext<EmulatedFunction>(function).Occupancy(threads, (long)sharedBytes));
 }

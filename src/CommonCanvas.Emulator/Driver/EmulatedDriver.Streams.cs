@@ -11,7 +11,7 @@ public static unsafe partial class EmulatedDriver
     static CudaResult cuStreamCreate(nint* stream, uint flags) => Call(() => *stream = Handles.Add(Context().NewStream()));
 
     [UnmanagedCallersOnly]
-    static CudaResult cuStreamWaitEvent(nint stream, nint @event, uint flags) => Call(() => Handles.Get<WorkEvent>(@event).Delay(Stream(stream)));
+    static CudaResult cuStreamWaitEvent(nint stream, nint @event, uint flags) => Call(() => InContext<WorkEvent>(@event).Delay(Stream(stream)));
 
     [UnmanagedCallersOnly]
     static CudaResult cuStreamSynchronize(nint stream) => Call(() =>
@@ -33,6 +33,7 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuStreamDestroy(nint stream) => Call(() =>
     {
+        RequireContext();
         var queue = Handles.Remove<WorkQueue>(stream);
         queue.Device.Remove(queue);
     });
@@ -63,7 +64,7 @@ public static unsafe partial class EmulatedDriver
     });
 
     [UnmanagedCallersOnly]
-    static CudaResult cuEventRecord(nint @event, nint stream) => Call(() => Handles.Get<WorkEvent>(@event).Record(Stream(stream)));
+    static CudaResult cuEventRecord(nint @event, nint stream) => Call(() => InContext<WorkEvent>(@event).Record(Stream(stream)));
 
     [UnmanagedCallersOnly]
     static CudaResult cuEventQuery(nint @event) => Call(() =>
@@ -77,12 +78,16 @@ public static unsafe partial class EmulatedDriver
     [UnmanagedCallersOnly]
     static CudaResult cuEventSynchronize(nint @event) => Call(() =>
     {
-        Handles.Get<WorkEvent>(@event).Synchronize();
+        InContext<WorkEvent>(@event).Synchronize();
         Context();
     });
 
     [UnmanagedCallersOnly]
-    static CudaResult cuEventDestroy(nint @event) => Call(() => Handles.Remove<WorkEvent>(@event));
+    static CudaResult cuEventDestroy(nint @event) => Call(() =>
+    {
+        RequireContext();
+        Handles.Remove<WorkEvent>(@event);
+    });
 
     [UnmanagedCallersOnly]
     static CudaResult cuEventElapsedTime(float* milliseconds, nint start, nint end) => Call(() =>

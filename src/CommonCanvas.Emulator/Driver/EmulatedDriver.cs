@@ -73,6 +73,16 @@ public static unsafe partial class EmulatedDriver
         return device.Fault is { } fault ? throw new DriverError(fault.Result, fault.Report) : device;
     }
 
+    /// <summary>An object of a handle, for the calls that the driver's documentation refuses where no context is current.</summary>
+    static T InContext<T>(nint handle) where T : class
+    {
+        RequireContext();
+        return Handles.Get<T>(handle);
+    }
+
+    /// <summary>Some context, broken by a kernel or not, is the calling thread's.</summary>
+    static void RequireContext() => _ = current ?? throw new DriverError(CudaResult.InvalidContext, "no context is current on this thread");
+
     internal static WorkQueue Stream(nint handle) => handle == 0 ? Context().DefaultStream : Handles.Get<WorkQueue>(handle);
 
     /// <summary>Runs a call and turns what it throws into its result.</summary>
