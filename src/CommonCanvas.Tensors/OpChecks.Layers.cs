@@ -173,6 +173,7 @@ static partial class OpChecks
         Floating(q.Tensor, 3, nameof(q), op);
         if (heads < 1 || q.Width % heads != 0) Fail(op, nameof(q), q, $"of channels that are a multiple of {heads} heads");
         AreTokens(q, q.Type, q[0], q[1], q.Width, nameof(q), op);
+        if (q[1] == 0) Fail(op, nameof(q), q, "of one token at least");
         Floating(k.Tensor, 3, nameof(k), op);
         AreTokens(k, q.Type, q[0], causal ? q[1] : k[1], q.Width, nameof(k), op);
         if (k[1] == 0) Fail(op, nameof(k), k, "of one token at least");

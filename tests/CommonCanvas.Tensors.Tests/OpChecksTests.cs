@@ -17,6 +17,10 @@ public sealed class OpChecksTests : IDisposable
         Refused("LinearGegluForward: weight is F32[5, 8], must be of an even number of rows, values before gates", () => ops.LinearGegluForward(T(3, 8), T(5, 8), default, default, T(3, 2)));
         Refused("LinearGegluForward: u is F32[3, 2], must be F32 of 3 rows of 4", () => ops.LinearGegluForward(T(3, 8), T(4, 8), default, T(3, 2), T(3, 2)));
         Refused("LinearGegluBackward: weight is F32[5, 4], must be F32[5, 3]", () => ops.LinearGegluBackward(T(2, 6), T(5, 4), T(2, 5), T(2, 6)));
+        Refused("AttentionBackward: q is F32[1, 0, 8], must be of one token at least",
+            () => ops.AttentionBackward(T(1, 0, 8), T(1, 5, 8), T(1, 5, 8), T(1, 0, 8), T(1, 2, 0), T(1, 0, 8), 2, false, default, T(1, 5, 8), T(1, 5, 8)));
+        Refused("AttentionForward: k is F32[1, 0, 8], must be of one token at least",
+            () => ops.AttentionForward(T(1, 5, 8), T(1, 0, 8), T(1, 0, 8), 2, false, T(1, 5, 8), T(1, 2, 5)));
         Refused("ConvForward: y is F32[1, 5, 5, 2], must be F32[1, 3, 3, 2]",
             () => ops.ConvForward(T(1, 5, 5, 3), T(2, 3, 3, 3), default, default, default, ConvGeometry.Down3, T(1, 5, 5, 2)));
         Refused("ConvBackward: x is F32[1, 1, 1, 3], must be as large as the kernel with its padding",
