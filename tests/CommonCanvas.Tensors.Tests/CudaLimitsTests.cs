@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using CommonCanvas.Cuda;
+using CommonCanvas.Emulator;
 using CommonCanvas.Tests;
 
 namespace CommonCanvas.Tensors.Tests;
@@ -68,5 +70,20 @@ public sealed class CudaLimitsTests
         var error = Assert.Throws<CudaException>(() => lease.Ops.MseBackward(samples, samples, weights, 1, samples));
         Assert.Contains("MseBackward<<<(1, 65536), 256", error.Message, StringComparison.Ordinal);
         Assert.Contains("use a smaller microbatch", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing is written anywhere, so no memory is taken.</summary>
+    [Fact]
+    public unsafe void An_upload_may_be_larger_than_a_span_of_bytes()
+    {
+        const int Count = int.MaxValue / sizeof(float) + 1;
+        using var ops = CudaOps.Open(EmulatedDriver.Create(new EmulatedDeviceOptions { Counted = true, SampledBlocks = 1, MemoryBytes = 4L << 30 }), ptxOnly: true);
+        void* zeros = NativeMemory.AllocZeroed(Count, sizeof(float));
+        try
+        {
+            ops.Upload(new ReadOnlySpan<float>(zeros, Count), ops.Arena.Rent(DType.F32, Count));
+            ops.Synchronize();
+        }
+        finally { NativeMemory.Free(zeros); }
     }
 }

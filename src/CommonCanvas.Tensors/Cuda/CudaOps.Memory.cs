@@ -12,6 +12,9 @@ public sealed unsafe partial class CudaOps
     /// <summary>Elements that a thread converts at once.</summary>
     const int CastGroup = 8;
 
+    /// <summary>Bytes that are staged at once: a span has fewer than 2 GiB.</summary>
+    const int MostBytes = 1 << 30;
+
     /// <summary>Side of the square that a block transposes.</summary>
     const int TransposeTile = 32;
 
@@ -20,7 +23,13 @@ public sealed unsafe partial class CudaOps
     {
         OpChecks.Upload(host.Length, sizeof(T), y);
         RefuseInCapture();
-        staging.Upload(MemoryMarshal.AsBytes(host), y.Data);
+        for (nint to = y.Data; !host.IsEmpty;)
+        {
+            var part = host[..Math.Min(host.Length, MostBytes / sizeof(T))];
+            staging.Upload(MemoryMarshal.AsBytes(part), to);
+            host = host[part.Length..];
+            to += (nint)part.Length * sizeof(T);
+        }
     }
 
     /// <inheritdoc/>
@@ -28,7 +37,13 @@ public sealed unsafe partial class CudaOps
     {
         OpChecks.Download(host.Length, sizeof(T), x);
         RefuseInCapture();
-        staging.Download(x.Data, MemoryMarshal.AsBytes(host));
+        for (nint from = x.Data; !host.IsEmpty;)
+        {
+            var part = host[..Math.Min(host.Length, MostBytes / sizeof(T))];
+            staging.Download(from, MemoryMarshal.AsBytes(part));
+            host = host[part.Length..];
+            from += (nint)part.Length * sizeof(T);
+        }
     }
 
     /// <inheritdoc/>
