@@ -80,9 +80,16 @@ public sealed class AheadOfTimeKernels(string folder, Action<string>? note = nul
 
     Dictionary<string, string>? FreshManifest(string file, string define)
     {
-        if (!File.Exists(PathOf(file, define) + ".manifest")) return null;
-        var manifest = ReadManifest(PathOf(file, define));
-        return manifest.GetValueOrDefault("sources") == SourcesHash(file, define) ? manifest : null;
+        try
+        {
+            if (!File.Exists(PathOf(file, define) + ".manifest")) return null;
+            var manifest = ReadManifest(PathOf(file, define));
+            return manifest.GetValueOrDefault("sources") == SourcesHash(file, define) ? manifest : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null; // who asks for its kernels is told why there are none
+        }
     }
 
     string PathOf(string file, string define) => Path.Combine(folder, Path.GetFileNameWithoutExtension(file) + "." + define["STORAGE_".Length..]);

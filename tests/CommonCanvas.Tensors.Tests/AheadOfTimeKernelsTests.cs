@@ -112,6 +112,21 @@ public sealed class AheadOfTimeKernelsTests : IDisposable
         Assert.True(ahead.IsFresh(File, Define));
     }
 
+    /// <summary>Whoever asks what is there, before anything is loaded, is answered too.</summary>
+    [Fact]
+    public void A_manifest_that_cannot_be_read_is_none()
+    {
+        var ahead = new AheadOfTimeKernels(folder.Path, notes.Add);
+        Write("x", "x");
+        string manifest = System.IO.File.ReadAllText(folder[Stem + ".manifest"]);
+        System.IO.File.WriteAllText(folder[Stem + ".manifest"], manifest + manifest);
+        Assert.False(ahead.IsFresh(File, Define));
+        Assert.False(ahead.IsComplete(80));
+        Assert.Null(ahead.Get(File, Define, 80));
+        Assert.Single(notes);
+        using (new FileStream(folder[Stem + ".manifest"], FileMode.Create, FileAccess.Write, FileShare.None)) Assert.False(ahead.IsFresh(File, Define));
+    }
+
     [Theory]
     [InlineData("sm_80 sm_86", 86, true)]
     [InlineData("sm_80", 89, true)]
