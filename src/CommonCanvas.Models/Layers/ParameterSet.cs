@@ -85,12 +85,14 @@ public sealed partial class ParameterSet : IDisposable
     /// <param name="ops">The device.</param>
     /// <param name="type">Compute precision.</param>
     /// <param name="training">Whether gradients are kept, and F32 masters beside reduced weights.</param>
+    /// <exception cref="ArgumentException">There are 2^31 weights or more.</exception>
     public void Allocate(IOps ops, DType type, bool training)
     {
         EndUnit();
         this.ops = ops;
         Type = type;
-        int count = checked((int)end);
+        if (end > int.MaxValue) throw new ArgumentException($"a model of {end} weights, the gaps between them included; a flat buffer holds {int.MaxValue}: make it narrower or shallower");
+        int count = (int)end;
         Compute = Zeros(type, count);
         if (type == DType.F32) Master = Compute;
         else if (training) Master = Zeros(DType.F32, count);

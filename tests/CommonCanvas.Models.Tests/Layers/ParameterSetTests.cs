@@ -32,6 +32,19 @@ public sealed class ParameterSetTests
         Assert.Equal(parameters.All.Sum(p => p.Count), parameters.Trainable);
     }
 
+    /// <summary>Refused before any memory is taken.</summary>
+    [Fact]
+    public void MoreWeightsThanAFlatBufferHoldsAreRefusedByNumber()
+    {
+        using var ops = new CpuOps();
+        using var parameters = new ParameterSet();
+        parameters.BeginUnit("all");
+        for (int i = 0; i < 2; i++) parameters.Root[i].Matrix(1 << 16, 1 << 14);
+        var error = Assert.Throws<ArgumentException>(() => parameters.Allocate(ops, DType.BF16, training: true));
+        Assert.Contains("a model of 2147483648 weights", error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, ops.Arena.Reserved);
+    }
+
     [Fact]
     public void StartsAsPyTorchDoesAndLeavesThePaddingZero()
     {
