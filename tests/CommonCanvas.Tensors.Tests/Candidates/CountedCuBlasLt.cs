@@ -25,8 +25,11 @@ static unsafe class CountedCuBlasLt
     /// <summary>Whether products are refused.</summary>
     public static bool Refuses { get; set; }
 
+    /// <summary>Whether there is no memory for descriptions of products.</summary>
+    public static bool IsFull { get; set; }
+
     /// <summary>A right library that is faster than any kernel.</summary>
-    public static void Reset() => (Products, Milliseconds, Factor, FactorInPlace, Refuses) = (0, 0, 1, 1, false);
+    public static void Reset() => (Products, Milliseconds, Factor, FactorInPlace, Refuses, IsFull) = (0, 0, 1, 1, false, false);
 
     /// <summary>The library's calls.</summary>
     public static CuBlasLtTable Table
@@ -35,9 +38,14 @@ static unsafe class CountedCuBlasLt
         {
             var table = inner;
             table.cublasLtMatmul = &Matmul;
+            table.cublasLtMatmulDescCreate = &Describe;
             return table;
         }
     }
+
+    [UnmanagedCallersOnly]
+    static CuBlasStatus Describe(nint* description, CuBlasCompute compute, CudaType scale) =>
+        IsFull ? CuBlasStatus.AllocationFailed : inner.cublasLtMatmulDescCreate(description, compute, scale);
 
     [UnmanagedCallersOnly]
     static CuBlasStatus Matmul(nint handle, nint description, void* alpha, nint a, nint layoutA, nint b, nint layoutB, void* beta,

@@ -196,6 +196,20 @@ public sealed class ProductTunerTests : IDisposable
     }
 
     /// <summary>Adding to a gradient and assigning it are two problems, each with a choice of its own.</summary>
+    [Fact]
+    public void A_library_that_cannot_be_set_up_for_what_it_was_chosen_for_is_replaced_and_said_to_be()
+    {
+        using (var rig = new CandidateRig(folder.Path)) rig.Forward(33, 40, 24);
+        CountedCuBlasLt.Reset();
+        CountedCuBlasLt.IsFull = true;
+        using (var rig = new CandidateRig(folder.Path))
+        {
+            for (int i = 0; i < 2; i++) Assert.Equal(Own(33, 40, 24), rig.Forward(33, 40, 24));
+            Assert.Contains("AllocationFailed", Assert.Single(rig.Notes), StringComparison.Ordinal);
+        }
+        Assert.Equal(0, CountedCuBlasLt.Products);
+    }
+
     [Theory, InlineData(GradientStart.Random), InlineData(GradientStart.Assigned)]
     public void Tuning_leaves_a_gradient_alone(GradientStart start)
     {

@@ -46,6 +46,7 @@ interface IProductLibrary : IDisposable
     IReadOnlyList<IProductCandidate> Propose(ProductProblem problem);
 
     /// <summary>A candidate that the same version of the library has proposed for the problem before; null where the recipe is none of it.</summary>
+    /// <exception cref="LibraryCallException">The library cannot set it up now.</exception>
     IProductCandidate? Restore(ProductProblem problem, string recipe);
 }
 

@@ -71,12 +71,17 @@ sealed class ProductTuner : IDisposable
         }
         catch (LibraryCallException e)
         {
-            note?.Invoke($"{library.Name} was chosen for {problem} and refuses it now, so the program's own kernels compute it: {e.Message}");
             candidate.Dispose();
             decided[problem] = null;
-            choices.Remove(problem.ToString());
+            Refused(library, problem, e);
             return false;
         }
+    }
+
+    void Refused(IProductLibrary library, ProductProblem problem, LibraryCallException why)
+    {
+        note?.Invoke($"{library.Name} was chosen for {problem} and refuses it now, so the program's own kernels compute it: {why.Message}");
+        choices.Remove(problem.ToString());
     }
 
     bool IsRemembered(ProductProblem problem) => choices.TryGet(problem.ToString(), out _);
@@ -91,10 +96,21 @@ sealed class ProductTuner : IDisposable
                 Note(problem, known, remembered: true);
                 return null;
             }
-            if (libraries.Find(library => library.Name == known.Library) is { } library && library.Restore(problem.Product, known.Recipe) is { } restored)
+            if (libraries.Find(library => library.Name == known.Library) is { } library)
             {
-                Note(problem, known, remembered: true);
-                return (library, Complete(problem, restored));
+                try
+                {
+                    if (library.Restore(problem.Product, known.Recipe) is { } restored)
+                    {
+                        Note(problem, known, remembered: true);
+                        return (library, Complete(problem, restored));
+                    }
+                }
+                catch (LibraryCallException e)
+                {
+                    Refused(library, problem, e);
+                    return null;
+                }
             }
         }
         trying = true;
