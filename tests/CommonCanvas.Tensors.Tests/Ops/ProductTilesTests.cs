@@ -4,7 +4,7 @@ namespace CommonCanvas.Tensors.Tests;
 [Trait("Category", "Kernels")]
 public class ProductTilesTests() : OpTests(TestDevice.Emulator)
 {
-    const int Rows = 280, Inputs = 136, Outputs = 264;
+    const int Rows = 280, Inputs = 136, Outputs = 264, WholeTiles = 640;
 
     /// <summary>Tile and shares; of four shares of 5 or 9 steps the last is empty.</summary>
     public static TheoryData<int, int> Plans => new() { { 0, 1 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 4, 1 }, { 0, 3 }, { 2, 2 }, { 3, 4 } };
@@ -39,6 +39,8 @@ public class ProductTilesTests() : OpTests(TestDevice.Emulator)
             new(run.Input("x0", Rows, Inputs), run.Input("dY0", Rows, Outputs), run.Gradient("dWeight0", Outputs, Inputs)),
             new(run.Input("x1", 96, Outputs), run.Input("dY1", 96, 40), run.Gradient("dWeight1", 40, Outputs)),
             new(run["x0"], run["x0"], run.Gradient("dWeight2", Inputs, Inputs)),
+            new(run.Input("x3", 96, WholeTiles), run["dY1"], run.Gradient("dWeight3", 40, WholeTiles)),
+            new(run["dY1"], run["x3"], run.Gradient("dWeight4", WholeTiles, 40)),
         ]);
     }
 
