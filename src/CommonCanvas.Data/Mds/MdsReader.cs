@@ -63,6 +63,19 @@ public sealed class MdsReader : IDisposable
     /// <exception cref="InvalidDataException">Its shard is missing, cut off or damaged; the message names the file.</exception>
     public MdsSample Read(long sample)
     {
+        byte[] own = [];
+        return Read(sample, ref own);
+    }
+
+    /// <summary>
+    /// Reads a sample into memory that the caller uses again and again, one thread at a time: the sample is valid until then.
+    /// </summary>
+    /// <param name="sample">Its number.</param>
+    /// <param name="buffer">Memory for its bytes; replaced where it is too small.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such sample.</exception>
+    /// <exception cref="InvalidDataException">Its shard is missing, cut off or damaged; the message names the file.</exception>
+    public MdsSample Read(long sample, ref byte[] buffer)
+    {
         ArgumentOutOfRangeException.ThrowIfNegative(sample);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(sample, Count);
         int s = Array.BinarySearch(firstSample, sample);
@@ -70,7 +83,7 @@ public sealed class MdsReader : IDisposable
         // A shard without samples begins where the next one does; the sample is in the last that begins there.
         while (firstSample[s + 1] <= sample) s++;
         Slot slot = Acquire(s);
-        try { return slot.Shard.Value.Read(sample - firstSample[s], sample); }
+        try { return slot.Shard.Value.Read(sample - firstSample[s], sample, ref buffer); }
         finally { Release(slot); }
     }
 

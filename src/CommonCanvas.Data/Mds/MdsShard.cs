@@ -61,8 +61,8 @@ sealed class MdsShard : IDisposable
         }
     }
 
-    /// <summary>Reads sample <paramref name="i"/> of this shard; <paramref name="number"/> is its number in the folder, for messages.</summary>
-    public MdsSample Read(long i, long number)
+    /// <summary>Reads sample <paramref name="i"/> of this shard; <paramref name="number"/> is its number in the folder, for messages. What is not in memory goes to <paramref name="buffer"/>, which is replaced where it is too small.</summary>
+    public MdsSample Read(long i, long number, ref byte[] buffer)
     {
         Span<byte> two = stackalloc byte[8];
         ReadAt(4 + 4 * i, two);
@@ -76,9 +76,9 @@ sealed class MdsShard : IDisposable
         if (unpacked is not null) bytes = unpacked.AsMemory((int)start, (int)length);
         else
         {
-            var own = GC.AllocateUninitializedArray<byte>((int)length);
-            ReadAt(start, own);
-            bytes = own;
+            if (buffer.Length < length) buffer = GC.AllocateUninitializedArray<byte>((int)length);
+            ReadAt(start, buffer.AsSpan(0, (int)length));
+            bytes = buffer.AsMemory(0, (int)length);
         }
         return new MdsSample(path, number, info.Columns, Cut(bytes, number));
     }

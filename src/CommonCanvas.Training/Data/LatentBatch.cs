@@ -15,6 +15,12 @@ public sealed class LatentBatch(int size, int latentSize, int textSize)
     /// <summary>Number of the first sample in the run's stream.</summary>
     public long Position { get; set; }
 
+    /// <summary>A sample as it is stored, while it is read.</summary>
+    internal byte[] Stored = [];
+
+    /// <summary>Its latent channel by channel, before it is turned to NHWC.</summary>
+    internal float[] Planes { get; } = new float[latentSize];
+
     /// <summary>A sample's latent.</summary>
     public Span<float> LatentOf(int sample) => Latents.AsSpan(sample * latentSize, latentSize);
 

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using CommonCanvas.Data;
 
@@ -144,16 +145,20 @@ public sealed class LatentDataset : IDisposable
 
     bool Read(int index, LatentBatch batch, int b)
     {
-        var sample = reader.Read(index);
+        var sample = reader.Read(index, ref batch.Stored);
         var latent = sample.Bytes(column).Span;
         if (latent.Length == 0) return false;
         if (latent.Length != LatentSize * 2)
             throw new InvalidDataException($"{Folder}: sample {index} has {latent.Length} bytes in column {column}, the first one {LatentSize * 2}");
-        var halves = MemoryMarshal.Cast<byte, Half>(latent);
+        float[] planes = batch.Planes;
+        TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(latent), planes);
         var to = batch.LatentOf(b);
         int pixels = LatentHeight * LatentWidth, channels = StoredChannels;
         for (int c = 0; c < channels; c++)
-            for (int p = 0; p < pixels; p++) to[p * channels + c] = (float)halves[c * pixels + p];
+        {
+            var plane = planes.AsSpan(c * pixels, pixels);
+            for (int p = 0; p < plane.Length; p++) to[p * channels + c] = plane[p];
+        }
         Widen(sample.Bytes(TextColumn).Span, batch.TextOf(b), $"{Folder}, sample {index}, column {TextColumn}");
         return true;
     }
@@ -190,8 +195,7 @@ public sealed class LatentDataset : IDisposable
     static void Widen(ReadOnlySpan<byte> bytes, Span<float> to, string where)
     {
         if (bytes.Length != to.Length * 2) throw new InvalidDataException($"{where}: holds {bytes.Length} bytes; {to.Length * 2} are needed");
-        var halves = MemoryMarshal.Cast<byte, Half>(bytes);
-        for (int i = 0; i < to.Length; i++) to[i] = (float)halves[i];
+        TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), to);
     }
 
     /// <inheritdoc/>

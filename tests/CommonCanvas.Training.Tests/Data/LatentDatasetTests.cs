@@ -48,6 +48,51 @@ public class LatentDatasetTests
             for (int p = 0; p < 16; p++) Assert.Equal((float)BitConverter.ToHalf(stored, (c * 16 + p) * 2), batch.Latents[p * 4 + c]);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("zstd")]
+    public void Every_half_becomes_the_float_that_it_is(string? compression)
+    {
+        using var folder = new TempFolder();
+        const int Pixels = 64, Width = 1024 * 16, Samples = 5;
+        var latents = new byte[Samples][];
+        var texts = new byte[Samples][];
+        Dictionary<string, string> columns = new() { ["latents_64"] = "bytes", ["caption_latents"] = "bytes", ["caption"] = "str" };
+        using (var writer = MdsWriter.Create(folder.Path, columns, new MdsWriterOptions { Compression = compression, SizeLimit = 6 << 20 }))
+        {
+            for (int i = 0; i < Samples; i++)
+            {
+                latents[i] = Numbers(4 * Pixels, i * 1021);
+                texts[i] = Numbers(77 * Width, i * 4093);
+                writer.Write(new Dictionary<string, object> { ["latents_64"] = latents[i], ["caption_latents"] = texts[i], ["caption"] = new string('x', i % 3) });
+            }
+            writer.Finish();
+        }
+        using var data = new LatentDataset(folder.Path, 64, seed: 1);
+        var batch = data.NewBatch(1);
+        var seen = new HashSet<int>();
+        for (int at = 0; at < Samples; at++)
+        {
+            data.Fill(batch, at);
+            int i = Enumerable.Range(0, Samples).Single(s => Bits((float)BitConverter.ToHalf(latents[s], 0)) == Bits(batch.Latents[0]));
+            seen.Add(i);
+            for (int n = 0; n < 4 * Pixels; n++) Assert.Equal(Bits((float)BitConverter.ToHalf(latents[i], 2 * n)), Bits(batch.Latents[n % Pixels * 4 + n / Pixels]));
+            for (int n = 0; n < 77 * Width; n++)
+                if (Bits((float)BitConverter.ToHalf(texts[i], 2 * n)) != Bits(batch.Text[n])) Assert.Fail($"{BitConverter.ToUInt16(texts[i], 2 * n):X4} became {Bits(batch.Text[n]):X8}");
+        }
+        Assert.Equal(Samples, seen.Count);
+
+        static uint Bits(float value) => BitConverter.SingleToUInt32Bits(value);
+
+        // Consecutive bit patterns, round and round: zeros of both signs, subnormals, infinities and NaNs among them.
+        static byte[] Numbers(int count, int first)
+        {
+            var bytes = new byte[2 * count];
+            for (int i = 0; i < count; i++) BitConverter.TryWriteBytes(bytes.AsSpan(2 * i), (ushort)(first + i));
+            return bytes;
+        }
+    }
+
     [Fact]
     public void A_cache_of_another_model_names_each_difference()
     {
