@@ -16,7 +16,7 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         var pipeline = new PipelineFolder(config.Pipeline ?? throw new ConfigException("pipeline is missing: name the folder whose autoencoder and text encoder made the shards"));
         var scheduler = RunSettings.Scheduler(config, SchedulerConfig.Load(pipeline.Scheduler));
         var ops = new WatchedOps(device);
-        using var data = new LatentDataset(shards, config.Data.Resolution, config.Seed, config.Validation.Every > 0 ? config.Validation.Share : 0);
+        using var data = new LatentDataset(shards, config.Data.Resolution, config.Seed, config.Validation.Every > 0 ? config.Validation.Share : 0, LatentDataset.Reading with { Note = console.Note });
         data.Fingerprint?.RequireMatch(ModelFingerprint.Of(pipeline.Root, config.Data.Resolution, data.HoldsMoments, 0), shards);
         OutputFolder.Require(config.Output);
         using var unet = Build(ops, pipeline);

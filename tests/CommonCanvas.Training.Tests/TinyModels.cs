@@ -37,11 +37,11 @@ static class TinyModels
     };
 
     /// <summary>A cache of random numbers; the first latent number of sample i is i.</summary>
-    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true, bool emptyTexts = false)
+    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true, bool emptyTexts = false, string? compression = null)
     {
         string[] bytes = ["caption_latents", "latents_32"], texts = ["attribution", "caption", "key", "licence"], numbers = ["height", "width"];
         using var writer = MdsWriter.Create(folder, [.. bytes.Select(c => KeyValuePair.Create(c, "bytes")), .. texts.Select(c => KeyValuePair.Create(c, "str")), .. numbers.Select(c => KeyValuePair.Create(c, "int32"))],
-            new MdsWriterOptions { SizeLimit = 1 << 12, Metadata = Fingerprint(moments).ToJson() });
+            new MdsWriterOptions { SizeLimit = 1 << 12, Compression = compression, Metadata = Fingerprint(moments).ToJson() });
         int channels = moments ? 8 : 4;
         for (int i = 0; i < count; i++)
         {

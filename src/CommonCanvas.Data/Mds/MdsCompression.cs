@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.IO.Compression;
 using ZstdSharp;
@@ -45,26 +46,69 @@ static class MdsCompression
     /// <exception cref="FormatException">Damaged, or another length.</exception>
     public static byte[] Decompress(string text, Stream packed, long length)
     {
+        var to = new byte[(int)Math.Min(length, 1 << 20)];
+        int have = 0;
+        Read(text, packed, length, () =>
+        {
+            if (have == to.Length) Array.Resize(ref to, (int)Math.Min(length, to.Length * 2L));
+            return to.AsMemory(have);
+        }, n => have += n);
+        return to;
+    }
+
+    /// <summary>Decompresses exactly <paramref name="length"/> bytes and hands them on, block by block, with their place.</summary>
+    /// <exception cref="FormatException">Damaged, or another length.</exception>
+    public static void Decompress(string text, Stream packed, long length, Action<long, ReadOnlySpan<byte>> to)
+    {
+        byte[] block = ArrayPool<byte>.Shared.Rent((int)Math.Min(length, 1 << 20));
+        long have = 0;
+        int filled = 0;
+        try
+        {
+            // Small pieces are gathered, so that a block is worth a call.
+            Read(text, packed, length, () =>
+            {
+                if (filled == block.Length) Flush();
+                return block.AsMemory(filled);
+            }, n => filled += n);
+            Flush();
+        }
+        finally { ArrayPool<byte>.Shared.Return(block); }
+
+        void Flush()
+        {
+            to(have, block.AsSpan(0, filled));
+            have += filled;
+            filled = 0;
+        }
+    }
+
+    /// <summary>Reads what comes out into memory that <paramref name="room"/> offers, and tells <paramref name="took"/> how much it was.</summary>
+    static void Read(string text, Stream packed, long length, Func<Memory<byte>> room, Action<int> took)
+    {
         (string algorithm, _) = Parse(text);
         using Stream unpacked = algorithm switch
         {
             "zstd" => new DecompressionStream(packed),
-            "gz" => new GZipStream(packed, CompressionMode.Decompress),
-            _ => new BrotliStream(packed, CompressionMode.Decompress),
+            "gz" => new GZipStream(packed, CompressionMode.Decompress, leaveOpen: true),
+            _ => new BrotliStream(packed, CompressionMode.Decompress, leaveOpen: true),
         };
-        try
+        long have = 0;
+        while (have < length)
         {
-            var to = new byte[(int)Math.Min(length, 1 << 20)];
-            int have = 0;
-            while (true)
-            {
-                if (have == to.Length && have < length) Array.Resize(ref to, (int)Math.Min(length, to.Length * 2L));
-                int n = have < to.Length ? unpacked.Read(to, have, to.Length - have) : unpacked.ReadByte() < 0 ? 0 : throw new FormatException($"it unpacks to more than the {length} bytes that the index says");
-                if (n == 0) break;
-                have += n;
-            }
-            return have == length ? to : throw new FormatException($"it unpacks to {have} bytes where the index says {length}");
+            Memory<byte> to = room();
+            int n = Unpack(unpacked, to[..(int)Math.Min(to.Length, length - have)].Span);
+            if (n == 0) throw new FormatException($"it unpacks to {have} bytes where the index says {length}");
+            have += n;
+            took(n);
         }
+        Span<byte> more = stackalloc byte[1];
+        if (Unpack(unpacked, more) != 0) throw new FormatException($"it unpacks to more than the {length} bytes that the index says");
+    }
+
+    static int Unpack(Stream unpacked, Span<byte> to)
+    {
+        try { return unpacked.Read(to); }
         catch (Exception cause) when (cause is ZstdException or InvalidDataException or InvalidOperationException or EndOfStreamException)
         {
             throw new FormatException($"it does not unpack ({cause.Message})", cause);

@@ -21,20 +21,33 @@ static class MdsHash
     /// <summary>Digests of a file's first <paramref name="length"/> bytes, read once.</summary>
     public static string[] Compute(IReadOnlyList<string> algorithms, SafeFileHandle file, long length)
     {
-        Digest[] digests = [.. algorithms.Select(a => new Digest(a))];
-        try
+        using var running = new Running(algorithms);
+        var block = new byte[(int)Math.Min(length, 1 << 20)];
+        for (long at = 0; at < length;)
         {
-            var block = new byte[(int)Math.Min(length, 1 << 20)];
-            for (long at = 0; at < length;)
-            {
-                int n = RandomAccess.Read(file, block.AsSpan(0, (int)Math.Min(block.Length, length - at)), at);
-                if (n == 0) break;
-                foreach (Digest digest in digests) digest.Append(block.AsSpan(0, n));
-                at += n;
-            }
-            return [.. digests.Select(d => d.Finish())];
+            int n = RandomAccess.Read(file, block.AsSpan(0, (int)Math.Min(block.Length, length - at)), at);
+            if (n == 0) break;
+            running.Append(block.AsSpan(0, n));
+            at += n;
         }
-        finally
+        return running.Finish();
+    }
+
+    /// <summary>Several digests of bytes that come piece by piece.</summary>
+    public sealed class Running(IReadOnlyList<string> algorithms) : IDisposable
+    {
+        readonly Digest[] digests = [.. algorithms.Select(a => new Digest(a))];
+
+        /// <summary>Takes the next piece.</summary>
+        public void Append(ReadOnlySpan<byte> data)
+        {
+            foreach (Digest digest in digests) digest.Append(data);
+        }
+
+        /// <summary>Lower-case hexadecimal digests in the order of their names.</summary>
+        public string[] Finish() => [.. digests.Select(d => d.Finish())];
+
+        public void Dispose()
         {
             foreach (Digest digest in digests) digest.Dispose();
         }

@@ -4,24 +4,26 @@ using Microsoft.Win32.SafeHandles;
 namespace CommonCanvas.Data;
 
 /// <summary>
-/// One opened shard: a file that is read at positions, or the unpacked bytes of a compressed one. All lengths that come out
-/// of the file are checked against its size before anything is allocated. Use from many threads.
+/// One opened shard: a file that is read at positions, or the unpacked bytes of a compressed one, in memory or in a temporary
+/// file. All lengths that come out of the file are checked against its size before anything is allocated. Use from many threads.
 /// </summary>
 sealed class MdsShard : IDisposable
 {
     readonly string path;
     readonly MdsShardInfo info;
     readonly SafeFileHandle? file;
+    readonly long origin;
+    readonly bool shared;
     readonly byte[]? unpacked;
     readonly uint dataStart;
     readonly int variable;
     readonly long fixedBytes;
 
-    MdsShard(string path, MdsShardInfo info, SafeFileHandle? file, byte[]? unpacked)
+    MdsShard(string path, MdsShardInfo info, SafeFileHandle? file = null, long origin = 0, bool shared = false, byte[]? unpacked = null)
     {
         this.path = path;
         this.info = info;
-        this.file = file;
+        (this.file, this.origin, this.shared) = (file, origin, shared);
         this.unpacked = unpacked;
         foreach (MdsColumn column in info.Columns)
             if (column.Encoding.FixedSize is int size) fixedBytes += size;
@@ -29,28 +31,40 @@ sealed class MdsShard : IDisposable
         dataStart = CheckHead();
     }
 
-    /// <summary>Memory that is held, in bytes.</summary>
-    public long HeldBytes => unpacked?.Length ?? 0;
+    /// <summary>Whether its bytes are held in memory.</summary>
+    public bool InMemory => unpacked is not null;
+
+    /// <summary>Whether a shard has to be unpacked.</summary>
+    public static bool IsPacked(string folder, MdsShardInfo info) => info.Zip is not null;
 
     /// <summary>Opens a shard and checks its size, its head, and its digests if asked.</summary>
+    /// <param name="folder">Where it lies.</param>
+    /// <param name="info">What the index says of it.</param>
+    /// <param name="verify">Compare digests.</param>
+    /// <param name="packed">Whether it has to be unpacked (<see cref="IsPacked"/>).</param>
+    /// <param name="maxUnpackedBytes">Largest size that it may unpack to.</param>
+    /// <param name="part">Where to unpack it to; memory where there is none, or where it turns out that it cannot be written.</param>
     /// <exception cref="InvalidDataException">Missing, cut off, damaged, or not what the index says; names the file.</exception>
-    public static MdsShard Open(string folder, MdsShardInfo info, bool verify, long maxUnpackedBytes)
+    public static MdsShard Open(string folder, MdsShardInfo info, bool verify, bool packed, long maxUnpackedBytes, MdsSpool.Part? part = null)
     {
         // The index's reader has refused names that lead out; a link below the folder is the user's own.
-        string path = Path.Combine(folder, info.Stored.Basename);
+        MdsFile stored = packed ? info.Stored : info.Raw;
+        string path = Path.Combine(folder, stored.Basename);
         SafeFileHandle? file = null;
         try
         {
             file = File.OpenHandle(path, options: FileOptions.RandomAccess);
             long length = RandomAccess.GetLength(file);
-            if (length != info.Stored.Bytes) throw DataError.In(path, $"has {length} bytes where the index says {info.Stored.Bytes}: the shard is cut off or is another one; copy it again");
-            if (verify) Verify(path, info.Stored, file);
-            if (info.Zip is null) return new MdsShard(path, info, file, null);
+            if (length != stored.Bytes) throw DataError.In(path, $"has {length} bytes where the index says {stored.Bytes}: the shard is cut off or is another one; copy it again");
+            if (verify) Compare(path, stored, MdsHash.Compute([.. stored.Hashes.Select(h => h.Key)], file, stored.Bytes));
+            if (!packed) return new MdsShard(path, info, file);
             if (info.Raw.Bytes > Math.Min(maxUnpackedBytes, Array.MaxLength)) throw DataError.In(path, $"unpacks to {info.Raw.Bytes} bytes, more than the limit of {maxUnpackedBytes}");
             using var stream = new FileStream(file, FileAccess.Read);
+            if (part is not null && Unpack(path, info, stream, verify, part) is MdsShard spooled) return spooled;
+            stream.Position = 0;
             byte[] raw = MdsCompression.Decompress(info.Compression!, stream, info.Raw.Bytes);
-            if (verify) Verify(path, info.Raw, raw);
-            return new MdsShard(path, info, null, raw);
+            if (verify) Compare(path, info.Raw, [.. info.Raw.Hashes.Select(h => MdsHash.Compute(h.Key, raw))]);
+            return new MdsShard(path, info, unpacked: raw);
         }
         catch (Exception cause)
         {
@@ -59,6 +73,25 @@ sealed class MdsShard : IDisposable
             if (cause is FormatException or NotSupportedException) throw DataError.In(path, cause.Message, cause);
             throw;
         }
+    }
+
+    /// <summary>Unpacks to a part of a temporary file; null where that cannot be written.</summary>
+    static MdsShard? Unpack(string path, MdsShardInfo info, Stream stream, bool verify, MdsSpool.Part part)
+    {
+        try
+        {
+            using var digests = new MdsHash.Running(verify ? [.. info.Raw.Hashes.Select(h => h.Key)] : []);
+            MdsCompression.Decompress(info.Compression!, stream, info.Raw.Bytes, (at, bytes) =>
+            {
+                digests.Append(bytes);
+                part.Write(at, bytes);
+            });
+            if (verify) Compare(path, info.Raw, digests.Finish());
+            var shard = new MdsShard(path, info, part.Handle, part.Start, shared: true);
+            part.Keep();
+            return shard;
+        }
+        catch (MdsSpoolException) { return null; }
     }
 
     /// <summary>Reads sample <paramref name="i"/> of this shard; <paramref name="number"/> is its number in the folder, for messages. What is not in memory goes to <paramref name="buffer"/>, which is replaced where it is too small.</summary>
@@ -83,7 +116,11 @@ sealed class MdsShard : IDisposable
         return new MdsSample(path, number, info.Columns, Cut(bytes, number));
     }
 
-    public void Dispose() => file?.Dispose();
+    /// <summary>Closes its file; a temporary one is its maker's.</summary>
+    public void Dispose()
+    {
+        if (!shared) file?.Dispose();
+    }
 
     /// <summary>Cuts a sample into its columns; their sizes have to add up exactly.</summary>
     ReadOnlyMemory<byte>[] Cut(ReadOnlyMemory<byte> bytes, long number)
@@ -133,21 +170,12 @@ sealed class MdsShard : IDisposable
         }
         while (to.Length > 0)
         {
-            int n = RandomAccess.Read(file!, to, at);
+            int n = RandomAccess.Read(file!, to, origin + at);
             if (n == 0) throw DataError.In(path, $"ends at {at} bytes; it became shorter while it was read");
             at += n;
             to = to[n..];
         }
     }
-
-    static void Verify(string path, MdsFile expected, SafeFileHandle file)
-    {
-        string[] names = [.. expected.Hashes.Select(h => h.Key)];
-        Compare(path, expected, MdsHash.Compute(names, file, expected.Bytes));
-    }
-
-    static void Verify(string path, MdsFile expected, byte[] bytes) =>
-        Compare(path, expected, [.. expected.Hashes.Select(h => MdsHash.Compute(h.Key, bytes))]);
 
     static void Compare(string path, MdsFile expected, string[] digests)
     {

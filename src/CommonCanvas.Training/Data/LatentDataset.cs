@@ -17,6 +17,9 @@ public sealed class LatentDataset : IDisposable
     /// <summary>The column of text embeddings.</summary>
     public const string TextColumn = "caption_latents";
 
+    /// <summary>How shards are read unless the constructor is told otherwise: in random order, so that unpacked ones which memory cannot hold go to a temporary file.</summary>
+    public static readonly MdsReaderOptions Reading = new() { SpoolBytes = long.MaxValue };
+
     readonly MdsReader reader;
     readonly SampleOrder order;
     readonly string column;
@@ -27,10 +30,11 @@ public sealed class LatentDataset : IDisposable
     /// <param name="resolution">Which <c>latents_RESOLUTION</c> column to train on.</param>
     /// <param name="seed">Seed of the order.</param>
     /// <param name="heldOut">Share set aside for the validation loss.</param>
-    public LatentDataset(string folder, int resolution, ulong seed, double heldOut = 0)
+    /// <param name="reading">How its shards are read; null: as <see cref="Reading"/> says.</param>
+    public LatentDataset(string folder, int resolution, ulong seed, double heldOut = 0, MdsReaderOptions? reading = null)
     {
         Folder = folder;
-        reader = new MdsReader(folder);
+        reader = new MdsReader(folder, reading ?? Reading);
         try
         {
             column = $"latents_{resolution}";

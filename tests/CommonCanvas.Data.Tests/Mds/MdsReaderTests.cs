@@ -113,15 +113,16 @@ public sealed class MdsReaderTests
     public void DamagedShardsAreRefusedOrReadRight()
     {
         // With digests every byte of a shard is covered: a damaged one is refused, an undamaged one reads right.
-        foreach (string? compression in new[] { null, "zstd" })
+        foreach ((string? compression, bool spooled) in new[] { (null, false), ("zstd", false), ("zstd", true) })
         {
-            using TempFolder temp = Made(compression);
+            using TempFolder temp = Made(compression), disk = new();
+            MdsReaderOptions options = spooled ? new() { CacheBytes = 0, SpoolBytes = 1 << 20, SpoolFolder = disk.Path } : new();
             string shard = Directory.GetFiles(temp.Path, "shard.00000*")[0];
             byte[] original = File.ReadAllBytes(shard);
             Mutator.Run([original], 300, (bytes, _) =>
             {
                 File.WriteAllBytes(shard, bytes);
-                using var reader = new MdsReader(temp.Path);
+                using var reader = new MdsReader(temp.Path, options);
                 for (int i = 0; i < Rows; i++) MdsRows.AssertEqual(MdsRows.Random(i), reader.Read(i));
             }, e => IsNamed(e, "shard.00000"));
         }

@@ -49,6 +49,38 @@ public class LatentDatasetTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Order_and_bits_do_not_depend_on_where_shards_are_held(bool moments)
+    {
+        using TempFolder plain = new(), packed = new(), disk = new();
+        TinyModels.WriteCache(plain.Path, 23, moments);
+        TinyModels.WriteCache(packed.Path, 23, moments, compression: "zstd");
+        var notes = new List<string>();
+        var spooled = LatentDataset.Reading with { CacheBytes = 0, SpoolFolder = disk.Path, Note = notes.Add };
+        using var expected = new LatentDataset(plain.Path, 32, seed: 3, heldOut: 0.2);
+        var want = expected.NewBatch(5);
+        foreach (var reading in new[] { LatentDataset.Reading, spooled, spooled with { SpoolBytes = 5000 }, spooled with { SpoolBytes = 0 } })
+        {
+            using var data = new LatentDataset(packed.Path, 32, seed: 3, heldOut: 0.2, reading);
+            var have = data.NewBatch(5);
+            // Two epochs, then a place within the first: a resumed run.
+            foreach (long at in Enumerable.Range(0, 8).Select(i => 5L * i).Append(13))
+            {
+                expected.Fill(want, at);
+                data.Fill(have, at);
+                Assert.Equal(want.Latents, have.Latents);
+                Assert.Equal(want.Text, have.Text);
+            }
+            expected.FillHeldOut(want, 0, 5);
+            data.FillHeldOut(have, 0, 5);
+            Assert.Equal(want.Latents, have.Latents);
+        }
+        Assert.Equal(2, notes.Count);
+        Assert.Empty(Directory.GetFileSystemEntries(disk.Path));
+    }
+
+    [Theory]
     [InlineData(null)]
     [InlineData("zstd")]
     public void Every_half_becomes_the_float_that_it_is(string? compression)
