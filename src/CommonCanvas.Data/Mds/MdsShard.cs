@@ -34,8 +34,9 @@ sealed class MdsShard : IDisposable
     /// <summary>Whether its bytes are held in memory.</summary>
     public bool InMemory => unpacked is not null;
 
-    /// <summary>Whether a shard has to be unpacked.</summary>
-    public static bool IsPacked(string folder, MdsShardInfo info) => info.Zip is not null;
+    /// <summary>Whether a shard has to be unpacked: it is compressed, and nobody has laid the uncompressed file beside it.</summary>
+    public static bool IsPacked(string folder, MdsShardInfo info) =>
+        info.Zip is not null && !(new FileInfo(Path.Combine(folder, info.Raw.Basename)) is { Exists: true } raw && raw.Length == info.Raw.Bytes);
 
     /// <summary>Opens a shard and checks its size, its head, and its digests if asked.</summary>
     /// <param name="folder">Where it lies.</param>

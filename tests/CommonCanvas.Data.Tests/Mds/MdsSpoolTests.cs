@@ -174,6 +174,31 @@ public sealed class MdsSpoolTests : IDisposable
         Assert.False(MdsSpool.OnDisk(disk["missing"]));
     }
 
+    [Fact]
+    public void AnUnpackedFileBesideAShardIsRead()
+    {
+        Write("zstd");
+        using (MdsReader reader = Open(Options with { SpoolBytes = 0 }))
+            foreach (MdsShardInfo shard in reader.Shards)
+            {
+                using FileStream packed = File.OpenRead(data[shard.Stored.Basename]);
+                File.WriteAllBytes(data[shard.Raw.Basename], MdsCompression.Decompress("zstd", packed, shard.Raw.Bytes));
+            }
+        File.Delete(data["shard.00000.mds.zstd"]);
+        // One that is not whole is passed over, one that is damaged is named.
+        File.WriteAllBytes(data["shard.00001.mds"], File.ReadAllBytes(data["shard.00001.mds"])[..^1]);
+        byte[] damaged = File.ReadAllBytes(data["shard.00002.mds"]);
+        damaged[^1] ^= 1;
+        using (MdsReader reader = Open(Options with { SpoolBytes = 0, OpenShards = 2 }))
+        {
+            ReadShuffled(reader, 2);
+            reader.VerifyAll();
+        }
+        File.WriteAllBytes(data["shard.00002.mds"], damaged);
+        using (MdsReader reader = Open(Options))
+            Assert.Contains("shard.00002.mds: its sha1", Assert.Throws<InvalidDataException>(() => ReadShuffled(reader, 1)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, 0)]
     [InlineData("zstd", 0)]
