@@ -9,10 +9,10 @@ namespace CommonCanvas.Tensors;
 internal static unsafe class AttentionForward<TV, S> where TV : struct where S : struct, ILanes<TV>
 {
     /// <summary>Queries of a block.</summary>
-    public static int QueryBlock => 8 * MR;
+    public static int QueryBlock { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 8 * MR; }
 
     /// <summary>Keys of a block: whole panels, and whole tiles of outer products.</summary>
-    public static int KeyBlock => S.Width == 16 ? 224 : 96;
+    public static int KeyBlock { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => S.Width == 16 ? 224 : 96; }
 
     /// <summary>In place of a score that causality hides.</summary>
     public const float Hidden = -1e30f;
@@ -21,6 +21,7 @@ internal static unsafe class AttentionForward<TV, S> where TV : struct where S :
     static int MR => MicroKernels<TV, S>.RowTile;
 
     /// <summary>Floats in panels of NR: <paramref name="length"/> rows of <paramref name="columns"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nint Panels(nint length, nint columns) => (columns + NR - 1) / NR * NR * length;
 
     /// <summary>Bytes of a thread's working memory.</summary>

@@ -6,7 +6,7 @@ namespace CommonCanvas.Tensors;
 internal static unsafe partial class MicroKernels<TV, S>
 {
     /// <summary>Rows of a tile of <see cref="Outer"/>.</summary>
-    public static int OuterTile => S.Width == 16 ? 14 : 6;
+    public static int OuterTile { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => S.Width == 16 ? 14 : 6; }
 
     /// <summary>tile[r, c] = sum over k of a[k * stride + r] * b[k, c].</summary>
     /// <param name="length">Number of k.</param>

@@ -12,11 +12,13 @@ namespace CommonCanvas.Tensors;
 /// </remarks>
 internal static unsafe partial class MicroKernels<TV, S> where TV : struct where S : struct, ILanes<TV>
 {
+    // Unasked the compiler does not inline a choice by S.Width: it would be a call in every turn of a caller's loop.
+
     /// <summary>Columns of a tile.</summary>
-    public static int Columns => 2 * S.Width;
+    public static int Columns { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 2 * S.Width; }
 
     /// <summary>Rows of a tile of <see cref="Rows"/>.</summary>
-    public static int RowTile => S.Width == 16 ? 8 : 6;
+    public static int RowTile { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => S.Width == 16 ? 8 : 6; }
 
     /// <summary>
     /// tile[r, c] = sum over segments s and k of rows[s][r][k] * b[s, k, c]. The rows of A are reached through pointers, so A is
