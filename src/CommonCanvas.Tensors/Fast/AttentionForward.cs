@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace CommonCanvas.Tensors;
 
@@ -51,7 +52,7 @@ internal static unsafe class AttentionForward<TV, S> where TV : struct where S :
             }
             float* q = job.Q + job.QueryStart(head, job.QueryPitch) + q0 * job.QueryPitch;
             for (nint r = 0; r < queries; r++) (highest[r], totals[r]) = (float.NegativeInfinity, 0);
-            for (nint i = 0; i < QueryBlock * wide; i++) sums[i] = 0;
+            NativeMemory.Clear(sums, (nuint)(QueryBlock * wide) * sizeof(float));
             nint seen = job.Causal ? q0 + queries : job.Keys;
             for (nint k0 = 0; k0 < seen; k0 += KeyBlock)
             {
@@ -66,11 +67,20 @@ internal static unsafe class AttentionForward<TV, S> where TV : struct where S :
             float* y = job.Y + job.QueryStart(head, job.ResultPitch) + q0 * job.ResultPitch, lse = job.LogSumExp + head * job.Queries + q0;
             for (nint r = 0; r < queries; r++, y += job.ResultPitch)
             {
-                float inverse = 1 / totals[r];
-                for (nint d = 0; d < job.Size; d++) y[d] = sums[r * wide + d] * inverse;
+                Scaled(sums + r * wide, 1 / totals[r], job.Size, y);
                 lse[r] = highest[r] * job.Scale + MathF.Log(totals[r]);
             }
         }
+    }
+
+    /// <summary>to = from * factor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Scaled(float* from, float factor, nint count, float* to)
+    {
+        TV by = S.Broadcast(factor);
+        nint i = 0;
+        for (; i + S.Width <= count; i += S.Width) S.Store(S.Multiply(S.Load(from + i), by), to + i);
+        for (; i < count; i++) to[i] = from[i] * factor;
     }
 
     /// <summary>Panels [k of a head][NR tokens], one after another: tokens are columns.</summary>
