@@ -55,10 +55,9 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
                     nint n = Math.Min(QueryBlock, job.Queries - q0);
                     for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? q + (q0 + r) * job.QueryPitch : job.Zeros;
                     AttentionForward<TV, S>.Scores(rows, n, size, keysT + k0 * size, count, p, tile);
-                    if (job.Causal) AttentionForward<TV, S>.Hide(p, n, q0, k0, count);
                     for (nint r = 0; r < QueryBlock; r++) rows[r] = r < n ? dY + (q0 + r) * job.ResultPitch : job.Zeros;
                     AttentionForward<TV, S>.Scores(rows, n, size, valuesT + k0 * size, count, dS, tile);
-                    for (nint r = 0; r < n; r++) Probabilities(p + r * KeyBlock, dS + r * KeyBlock, count, lse[q0 + r], delta[q0 + r], job.Scale, job.ScaleRest);
+                    for (nint r = 0; r < n; r++) Probabilities(p + r * KeyBlock, dS + r * KeyBlock, AttentionForward<TV, S>.Seen(job, q0 + r, k0, count), count, lse[q0 + r], delta[q0 + r], job.Scale, job.ScaleRest);
 
                     Outer(p, n, count, slopes + q0 * NR, job.Queries, wide, dV, tile);
                     Outer(dS, n, count, queries + q0 * NR, job.Queries, wide, dK, tile);
@@ -73,17 +72,20 @@ internal static unsafe class AttentionBackward<TV, S> where TV : struct where S 
         }
     }
 
-    /// <summary>p = exp(scale p - lse); dS = p (dS - delta) scale.</summary>
+    /// <summary>p = exp(scale p - lse); dS = p (dS - delta) scale; both zero where a key is hidden.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Probabilities(float* p, float* dS, nint count, float lse, float delta, float scale, float scaleRest)
+    static void Probabilities(float* p, float* dS, nint seen, nint count, float lse, float delta, float scale, float scaleRest)
     {
         TV down = S.Broadcast(-lse), average = S.Broadcast(delta), factor = S.Broadcast(scale), rest = S.Broadcast(scaleRest);
-        for (nint c = 0; c < count; c += S.Width) // rows are whole vectors; what lies behind the last key is not used
+        for (nint c = 0; c < seen; c += S.Width) // rows are whole vectors; what lies behind the last key is not used
         {
             TV score = S.Load(p + c), probability = VectorMath<TV, S>.Exp(S.Fma(score, factor, S.Fma(score, rest, down)));
             S.Store(probability, p + c);
             S.Store(S.Multiply(S.Multiply(probability, factor), S.Subtract(S.Load(dS + c), average)), dS + c);
         }
+        if (seen == count) return;
+        Clear(p + seen, count - seen);
+        Clear(dS + seen, count - seen);
     }
 
     /// <summary>to[key, d] += the sum over the block's queries of a[query, key] b[query, d].</summary>

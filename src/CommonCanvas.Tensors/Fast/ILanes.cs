@@ -14,6 +14,10 @@ internal unsafe interface ILanes<TV> where TV : struct
     static abstract int Width { get; }
 
     static abstract TV Zero { get; }
+
+    /// <summary>Lane i holds i.</summary>
+    static abstract TV Indices { get; }
+
     static abstract TV Broadcast(float value);
     static abstract TV Load(float* p);
     static abstract void Store(TV v, float* p);

@@ -11,6 +11,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static CpuIsa Isa => CpuIsa.Portable;
     public static int Width => 4;
     public static Vector128<float> Zero { [MethodImpl(Inline)] get => Vector128<float>.Zero; }
+    public static Vector128<float> Indices { [MethodImpl(Inline)] get => Vector128<float>.Indices; }
     [MethodImpl(Inline)] public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
     [MethodImpl(Inline)] public static Vector128<float> Load(float* p) => Vector128.Load(p);
     [MethodImpl(Inline)] public static void Store(Vector128<float> v, float* p) => v.Store(p);

@@ -12,6 +12,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static CpuIsa Isa => CpuIsa.Avx2;
     public static int Width => 8;
     public static Vector256<float> Zero { [MethodImpl(Inline)] get => Vector256<float>.Zero; }
+    public static Vector256<float> Indices { [MethodImpl(Inline)] get => Vector256<float>.Indices; }
     [MethodImpl(Inline)] public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
     [MethodImpl(Inline)] public static Vector256<float> Load(float* p) => Vector256.Load(p);
     [MethodImpl(Inline)] public static void Store(Vector256<float> v, float* p) => v.Store(p);

@@ -12,6 +12,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static CpuIsa Isa => CpuIsa.Avx512;
     public static int Width => 16;
     public static Vector512<float> Zero { [MethodImpl(Inline)] get => Vector512<float>.Zero; }
+    public static Vector512<float> Indices { [MethodImpl(Inline)] get => Vector512<float>.Indices; }
     [MethodImpl(Inline)] public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
     [MethodImpl(Inline)] public static Vector512<float> Load(float* p) => Vector512.Load(p);
     [MethodImpl(Inline)] public static void Store(Vector512<float> v, float* p) => v.Store(p);
