@@ -66,14 +66,17 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             for (nint c = whole; c < channels; c++) square += (x[c] - mean) * (x[c] - mean);
             float rstd = (float)(1 / Math.Sqrt(square / channels + job.Epsilon));
             (job.Mean[r], job.Rstd[r]) = (mean, rstd);
-            TV scale = S.Broadcast(rstd);
-            for (nint c = 0; c < channels; c += S.Width)
-            {
-                nint there = channels - c;
-                TV n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
-                StoreLanes(S.Fma(n, Lanes(job.Gamma + c, there), Lanes(job.Beta + c, there)), y + c, there);
-            }
+            LayerNormApply(new Whole<TV, S>(), 0, whole, x, mean, rstd, job.Gamma, job.Beta, y);
+            if (whole < channels) LayerNormApply(new Rest<TV, S>(channels - whole), whole, channels, x, mean, rstd, job.Gamma, job.Beta, y);
         }
+    }
+
+    /// <summary>Channels c0 to c1: y = (x - mean) rstd gamma + beta.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    static void LayerNormApply<R>(R reach, nint c0, nint c1, float* x, float mean, float rstd, float* gamma, float* beta, float* y) where R : struct, IReach<TV>
+    {
+        TV average = S.Broadcast(mean), scale = S.Broadcast(rstd);
+        for (nint c = c0; c < c1; c += S.Width) reach.Store(S.Fma(S.Multiply(S.Subtract(reach.Load(x + c), average), scale), reach.Load(gamma + c), reach.Load(beta + c)), y + c);
     }
 
     static void LayerNormBackwardRun(ThreadTeam team, void* argument, int thread)
@@ -84,7 +87,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint piece = first; piece < last; piece++)
         {
             float* sums = job.Partial + piece * 2 * channels;
-            for (nint c = 0; c < 2 * channels; c++) sums[c] = 0;
+            new Span<float>(sums, (int)(2 * channels)).Clear();
             nint end = Math.Min(job.Rows, (piece + 1) * Piece);
             for (nint r = piece * Piece; r < end; r++)
                 LayerNormSlopeRow(job.X + r * channels, job.DY + r * channels, job.Gamma, job.Mean[r], job.Rstd[r], channels, sums,
@@ -103,25 +106,45 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void LayerNormSlopeRow(float* x, float* dY, float* gamma, float mean, float rstd, nint channels, float* sums, float* residual, float* dX)
     {
-        TV average = S.Broadcast(mean), scale = S.Broadcast(rstd), total = S.Zero, totalN = S.Zero;
-        for (nint c = 0; c < channels; c += S.Width)
-        {
-            nint there = channels - c;
-            TV slope = Lanes(dY + c, there), n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
-            StoreLanes(S.Fma(slope, n, Lanes(sums + c, there)), sums + c, there);
-            StoreLanes(S.Add(slope, Lanes(sums + channels + c, there)), sums + channels + c, there);
-            TV scaled = S.Multiply(slope, Lanes(gamma + c, there));
-            total = S.Add(total, scaled);
-            totalN = S.Fma(scaled, n, totalN);
-        }
+        nint whole = channels / S.Width * S.Width;
+        var rest = new Rest<TV, S>(channels - whole);
+        float* totals = stackalloc float[2 * S.Width];
+        S.Store(S.Zero, totals);
+        S.Store(S.Zero, totals + S.Width);
+        LayerNormSums(new Whole<TV, S>(), 0, whole, x, dY, gamma, mean, rstd, channels, sums, totals);
+        if (whole < channels) LayerNormSums(rest, whole, channels, x, dY, gamma, mean, rstd, channels, sums, totals);
         if (dX == null) return;
-        TV a = S.Broadcast(S.Sum(total) / channels), b = S.Broadcast(S.Sum(totalN) / channels);
-        for (nint c = 0; c < channels; c += S.Width)
+        float a = S.Sum(S.Load(totals)) / channels, b = S.Sum(S.Load(totals + S.Width)) / channels;
+        LayerNormSlope(new Whole<TV, S>(), 0, whole, x, dY, gamma, mean, rstd, a, b, residual, dX);
+        if (whole < channels) LayerNormSlope(rest, whole, channels, x, dY, gamma, mean, rstd, a, b, residual, dX);
+    }
+
+    /// <summary>Channels c0 to c1: sums += (dY n, dY); totals += (gamma dY, gamma dY n), lane by lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    static void LayerNormSums<R>(R reach, nint c0, nint c1, float* x, float* dY, float* gamma, float mean, float rstd, nint channels, float* sums, float* totals) where R : struct, IReach<TV>
+    {
+        TV average = S.Broadcast(mean), scale = S.Broadcast(rstd), total = S.Load(totals), totalN = S.Load(totals + S.Width);
+        for (nint c = c0; c < c1; c += S.Width)
         {
-            nint there = channels - c;
-            TV n = S.Multiply(S.Subtract(Lanes(x + c, there), average), scale);
-            TV centred = S.Subtract(S.Multiply(Lanes(dY + c, there), Lanes(gamma + c, there)), S.Fma(n, b, a));
-            StoreLanes(residual == null ? S.Multiply(scale, centred) : S.Fma(scale, centred, Lanes(residual + c, there)), dX + c, there);
+            TV slope = reach.Load(dY + c), n = S.Multiply(S.Subtract(reach.Load(x + c), average), scale), scaled = S.Multiply(slope, reach.Load(gamma + c));
+            reach.Store(S.Fma(slope, n, reach.Load(sums + c)), sums + c);
+            reach.Store(S.Add(slope, reach.Load(sums + channels + c)), sums + channels + c);
+            (total, totalN) = (S.Add(total, scaled), S.Fma(scaled, n, totalN));
+        }
+        S.Store(total, totals);
+        S.Store(totalN, totals + S.Width);
+    }
+
+    /// <summary>Channels c0 to c1: dX = rstd (gamma dY - a - n b) + residual.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    static void LayerNormSlope<R>(R reach, nint c0, nint c1, float* x, float* dY, float* gamma, float mean, float rstd, float a, float b, float* residual, float* dX) where R : struct, IReach<TV>
+    {
+        TV average = S.Broadcast(mean), scale = S.Broadcast(rstd), constant = S.Broadcast(a), slope = S.Broadcast(b);
+        for (nint c = c0; c < c1; c += S.Width)
+        {
+            TV n = S.Multiply(S.Subtract(reach.Load(x + c), average), scale);
+            TV centred = S.Subtract(S.Multiply(reach.Load(dY + c), reach.Load(gamma + c)), S.Fma(n, slope, constant));
+            reach.Store(residual == null ? S.Multiply(scale, centred) : S.Fma(scale, centred, reach.Load(residual + c)), dX + c);
         }
     }
 }
