@@ -80,23 +80,33 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void SlopeSums(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* sums)
     {
-        for (nint c = 0; c < channels; c += S.Width)
+        nint whole = channels / S.Width * S.Width;
+        new Span<float>(sums, (int)(2 * channels)).Clear();
+        // a few rows at a time, for memory gives rows faster than columns
+        for (nint r = 0; r < pixels; r += Short, x += Short * channels, dY += Short * channels)
         {
-            nint there = channels - c;
-            bool full = there >= S.Width;
-            TV mean = Lanes(channel + c, there), rstd = Lanes(channel + channels + c, there), g = Lanes(gamma + c, there), h = Lanes(beta + c, there);
-            TV s = S.Zero, q = S.Zero;
-            for (nint r = 0; r < pixels; r++)
+            nint rows = Math.Min(Short, pixels - r);
+            SlopeSums(new Whole<TV, S>(), 0, whole, x, dY, channel, gamma, beta, rows, channels, silu, sums);
+            if (whole < channels) SlopeSums(new Rest<TV, S>(channels - whole), whole, channels, x, dY, channel, gamma, beta, rows, channels, silu, sums);
+        }
+    }
+
+    /// <summary>Adds a few rows' values at channels c0 to c1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    static void SlopeSums<R>(R reach, nint c0, nint c1, float* x, float* dY, float* channel, float* gamma, float* beta, nint rows, nint channels, bool silu, float* sums) where R : struct, IReach<TV>
+    {
+        for (nint c = c0; c < c1; c += S.Width)
+        {
+            TV mean = reach.Load(channel + c), rstd = reach.Load(channel + channels + c), g = reach.Load(gamma + c), h = reach.Load(beta + c);
+            TV s = reach.Load(sums + c), q = reach.Load(sums + channels + c);
+            for (nint r = 0, at = c; r < rows; r++, at += channels)
             {
-                nint at = r * channels + c;
-                TV value = full ? S.Load(x + at) : Part.Load<TV, S>(x + at, there), slope = full ? S.Load(dY + at) : Part.Load<TV, S>(dY + at, there);
-                TV n = S.Multiply(S.Subtract(value, mean), rstd);
+                TV n = S.Multiply(S.Subtract(reach.Load(x + at), mean), rstd), slope = reach.Load(dY + at);
                 if (silu) slope = S.Multiply(slope, VectorMath<TV, S>.SiluSlope(S.Fma(n, g, h)));
-                s = S.Add(s, slope);
-                q = S.Fma(slope, n, q);
+                (s, q) = (S.Add(s, slope), S.Fma(slope, n, q));
             }
-            StoreLanes(s, sums + c, there);
-            StoreLanes(q, sums + channels + c, there);
+            reach.Store(s, sums + c);
+            reach.Store(q, sums + channels + c);
         }
     }
 
@@ -104,26 +114,27 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void SlopeApply(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* residual, float* dX)
     {
-        for (nint r = 0; r < pixels; r++, x += channels, dY += channels, dX += channels)
-            for (nint c = 0; c < channels; c += S.Width)
-            {
-                nint there = channels - c;
-                TV rstd = Lanes(channel + channels + c, there), g = Lanes(gamma + c, there), slope = Lanes(dY + c, there);
-                TV n = S.Multiply(S.Subtract(Lanes(x + c, there), Lanes(channel + c, there)), rstd);
-                if (silu) slope = S.Multiply(slope, VectorMath<TV, S>.SiluSlope(S.Fma(n, g, Lanes(beta + c, there))));
-                TV result = S.Fma(S.Multiply(rstd, g), slope, S.Subtract(S.Zero, S.Fma(n, Lanes(channel + 3 * channels + c, there), Lanes(channel + 2 * channels + c, there))));
-                StoreLanes(residual == null ? result : S.Add(result, Lanes(residual + r * channels + c, there)), dX + c, there);
-            }
+        nint whole = channels / S.Width * S.Width;
+        for (nint at = 0; at < pixels * channels; at += channels)
+        {
+            float* add = residual == null ? null : residual + at;
+            SlopeApply(new Whole<TV, S>(), 0, whole, x + at, dY + at, channel, gamma, beta, channels, silu, add, dX + at);
+            if (whole < channels) SlopeApply(new Rest<TV, S>(channels - whole), whole, channels, x + at, dY + at, channel, gamma, beta, channels, silu, add, dX + at);
+        }
     }
 
-    /// <summary>A vector, or what there is of one at the end of a row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static TV Lanes(float* p, nint there) => there >= S.Width ? S.Load(p) : Part.Load<TV, S>(p, there);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void StoreLanes(TV v, float* p, nint there)
+    /// <summary>Channels c0 to c1 of a pixel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    static void SlopeApply<R>(R reach, nint c0, nint c1, float* x, float* dY, float* channel, float* gamma, float* beta, nint channels, bool silu, float* residual, float* dX) where R : struct, IReach<TV>
     {
-        if (there >= S.Width) S.Store(v, p);
-        else Part.Store<TV, S>(v, p, there);
+        float* deviations = channel + channels, constants = channel + 2 * channels, slopes = channel + 3 * channels;
+        for (nint c = c0; c < c1; c += S.Width)
+        {
+            TV rstd = reach.Load(deviations + c), g = reach.Load(gamma + c), slope = reach.Load(dY + c);
+            TV n = S.Multiply(S.Subtract(reach.Load(x + c), reach.Load(channel + c)), rstd);
+            if (silu) slope = S.Multiply(slope, VectorMath<TV, S>.SiluSlope(S.Fma(n, g, reach.Load(beta + c))));
+            TV result = S.Fma(S.Multiply(rstd, g), slope, S.Subtract(S.Zero, S.Fma(n, reach.Load(slopes + c), reach.Load(constants + c))));
+            reach.Store(residual == null ? result : S.Add(result, reach.Load(residual + c)), dX + c);
+        }
     }
 }
