@@ -25,10 +25,11 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
                 }
         team.Barrier();
         var (first, last) = team.Share(job.Samples * job.Pieces, thread);
+        bool keep = job.Silu && job.Y != null && job.Residual != job.Y; // dX holds dU between the passes, unless it holds the residual
         for (nint unit = first; unit < last; unit++)
         {
             job.Unit(unit, out nint sample, out nint start, out nint pixels);
-            SlopeSums(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, job.Partial + unit * 2 * channels);
+            SlopeSums(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, keep ? job.Y + start : null, job.Partial + unit * 2 * channels);
         }
         team.Barrier();
 
@@ -38,7 +39,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint unit = first; unit < last; unit++)
         {
             job.Unit(unit, out nint sample, out nint start, out nint pixels);
-            SlopeApply(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, job.Residual == null ? null : job.Residual + start, job.Y + start);
+            SlopeApply(job.X + start, (keep ? job.Y : job.DY) + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu && !keep, job.Residual == null ? null : job.Residual + start, job.Y + start);
         }
     }
 
@@ -76,9 +77,9 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
     }
 
-    /// <summary>sums[c] = sum of dU, sums[channels + c] = sum of dU n.</summary>
+    /// <summary>sums[c] = sum of dU, sums[channels + c] = sum of dU n; <paramref name="kept"/>, where it is wanted, = dU.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void SlopeSums(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* sums)
+    static void SlopeSums(float* x, float* dY, float* channel, float* gamma, float* beta, nint pixels, nint channels, bool silu, float* kept, float* sums)
     {
         nint whole = channels / S.Width * S.Width;
         new Span<float>(sums, (int)(2 * channels)).Clear();
@@ -86,14 +87,15 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint r = 0; r < pixels; r += Short, x += Short * channels, dY += Short * channels)
         {
             nint rows = Math.Min(Short, pixels - r);
-            SlopeSums(new Whole<TV, S>(), 0, whole, x, dY, channel, gamma, beta, rows, channels, silu, sums);
-            if (whole < channels) SlopeSums(new Rest<TV, S>(channels - whole), whole, channels, x, dY, channel, gamma, beta, rows, channels, silu, sums);
+            SlopeSums(new Whole<TV, S>(), 0, whole, x, dY, channel, gamma, beta, rows, channels, silu, kept, sums);
+            if (whole < channels) SlopeSums(new Rest<TV, S>(channels - whole), whole, channels, x, dY, channel, gamma, beta, rows, channels, silu, kept, sums);
+            if (kept != null) kept += Short * channels;
         }
     }
 
     /// <summary>Adds a few rows' values at channels c0 to c1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    static void SlopeSums<R>(R reach, nint c0, nint c1, float* x, float* dY, float* channel, float* gamma, float* beta, nint rows, nint channels, bool silu, float* sums) where R : struct, IReach<TV>
+    static void SlopeSums<R>(R reach, nint c0, nint c1, float* x, float* dY, float* channel, float* gamma, float* beta, nint rows, nint channels, bool silu, float* kept, float* sums) where R : struct, IReach<TV>
     {
         for (nint c = c0; c < c1; c += S.Width)
         {
@@ -103,6 +105,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             {
                 TV n = S.Multiply(S.Subtract(reach.Load(x + at), mean), rstd), slope = reach.Load(dY + at);
                 if (silu) slope = S.Multiply(slope, VectorMath<TV, S>.SiluSlope(S.Fma(n, g, h)));
+                if (kept != null) reach.Store(slope, kept + at);
                 (s, q) = (S.Add(s, slope), S.Fma(slope, n, q));
             }
             reach.Store(s, sums + c);
