@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace CommonCanvas.Tensors;
@@ -15,6 +16,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     {
         public float* X, Gamma, Beta, DY, Residual, Y, Mean, Rstd, DGamma, DBeta;
         public float* Partial;  // [samples][pieces][2][channels]
+        public double* Totals;  // [samples][2][channels]
         public float* Channel;  // [samples][4][channels]: mean, then what the second pass multiplies and adds
         public nint Samples, Pixels, Pieces, Channels, Groups;
         public float Epsilon;
@@ -68,6 +70,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         nint partial = job.Samples * job.Pieces * 2 * job.Channels, channel = job.Samples * 4 * job.Channels;
         job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, (partial + channel + 2 * job.Channels) * sizeof(float));
         job.Channel = job.Partial + partial;
+        job.Totals = (double*)scratch.Get(Scratch.Slot.Sums, job.Samples * 2 * job.Channels * sizeof(double));
         job.Gamma = (float*)gamma.Data;
         job.Beta = (float*)beta.Data;
         if (gamma.Type != DType.F32)
@@ -93,6 +96,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             Moments(job.X + start, job.Channel + (sample * 4 + 3) * channels, pixels, channels, job.Partial + unit * 2 * channels);
         }
         team.Barrier();
+        SampleTotals(team, thread, job);
+        team.Barrier();
 
         // mean and variance of a group from the sums s, q over n pixels of x - p and (x - p)^2 of each channel:
         // the channel's mean is p + s / n, its sum of squares about the group's mean q - s^2 / n + n (p + s / n - mean)^2
@@ -100,13 +105,14 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         for (nint unit = group0; unit < group1; unit++)
         {
             nint b = unit / job.Groups, c0 = unit % job.Groups * size;
-            float* partial = job.Partial + b * job.Pieces * 2 * channels, channel = job.Channel + b * 4 * channels, pivot = channel + 3 * channels;
+            float* channel = job.Channel + b * 4 * channels, pivot = channel + 3 * channels;
+            double* sums = job.Totals + b * 2 * channels;
             double total = 0, squares = 0;
-            for (nint c = c0; c < c0 + size; c++) total += pivot[c] + Total(partial, c, channels, job.Pieces) / job.Pixels;
+            for (nint c = c0; c < c0 + size; c++) total += pivot[c] + sums[c] / job.Pixels;
             double mean = total / size;
             for (nint c = c0; c < c0 + size; c++)
             {
-                double s = Total(partial, c, channels, job.Pieces), q = Total(partial + channels, c, channels, job.Pieces);
+                double s = sums[c], q = sums[channels + c];
                 double distance = pivot[c] + s / job.Pixels - mean;
                 squares += q - s * s / job.Pixels + job.Pixels * distance * distance;
             }
@@ -128,12 +134,37 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
     }
 
-    /// <summary>The sum over pieces of a channel's partial sums.</summary>
-    static double Total(float* partial, nint channel, nint channels, nint pieces)
+    /// <summary>The totals of all samples, each thread a share of the columns.</summary>
+    static void SampleTotals(ThreadTeam team, int thread, in GroupNormJob job)
     {
-        double sum = 0;
-        for (nint piece = 0; piece < pieces; piece++) sum += partial[piece * 2 * channels + channel];
-        return sum;
+        nint columns = 2 * job.Channels;
+        var (first, last) = team.Share(job.Samples * columns, thread);
+        for (nint b = first / columns, start = b * columns; start < last; b++, start += columns)
+            Totals(job.Partial + b * job.Pieces * columns, job.Pieces, columns, Math.Max(0, first - start), Math.Min(columns, last - start), job.Totals + start);
+    }
+
+    /// <summary>Columns c0 to c1 of partial sums [pieces][columns], added in order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Totals(float* partial, nint pieces, nint columns, nint c0, nint c1, double* totals)
+    {
+        nint c = c0, end = pieces * columns;
+        for (; c + Vector<float>.Count <= c1; c += Vector<float>.Count)
+        {
+            Vector<double> low = default, high = default;
+            for (nint at = c; at < end; at += columns)
+            {
+                Vector.Widen(Vector.Load(partial + at), out var a, out var b);
+                (low, high) = (low + a, high + b);
+            }
+            Vector.Store(low, totals + c);
+            Vector.Store(high, totals + c + Vector<double>.Count);
+        }
+        for (; c < c1; c++)
+        {
+            double sum = 0;
+            for (nint at = c; at < end; at += columns) sum += partial[at];
+            totals[c] = sum;
+        }
     }
 
     /// <summary>sums[c] = sum of x - pivot, sums[channels + c] = sum of its square.</summary>

@@ -32,6 +32,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             SlopeSums(job.X + start, job.DY + start, job.Channel + sample * 4 * channels, job.Gamma, job.Beta, pixels, channels, job.Silu, keep ? job.Y + start : null, job.Partial + unit * 2 * channels);
         }
         team.Barrier();
+        SampleTotals(team, thread, job);
+        team.Barrier();
 
         for (nint g = group0; g < group1; g++) GroupSlopes(ref job, g);
         if (job.Y == null) return;
@@ -49,12 +51,13 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         nint channels = job.Channels, size = job.Size;
         for (nint b = 0; b < job.Samples; b++)
         {
-            float* partial = job.Partial + b * job.Pieces * 2 * channels, channel = job.Channel + b * 4 * channels;
+            float* channel = job.Channel + b * 4 * channels;
+            double* sums = job.Totals + b * 2 * channels;
             double sum = 0, sumN = 0;
             for (nint c = g * size; c < (g + 1) * size; c++)
             {
-                sum += job.Gamma[c] * Total(partial, c, channels, job.Pieces);
-                sumN += job.Gamma[c] * Total(partial + channels, c, channels, job.Pieces);
+                sum += job.Gamma[c] * sums[c];
+                sumN += job.Gamma[c] * sums[channels + c];
             }
             double rstd = job.Rstd[b * job.Groups + g], count = (double)size * job.Pixels;
             for (nint c = g * size; c < (g + 1) * size; c++)
@@ -68,9 +71,8 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             double gamma = 0, beta = 0;
             for (nint b = 0; b < job.Samples; b++)
             {
-                float* partial = job.Partial + b * job.Pieces * 2 * channels;
-                beta += Total(partial, c, channels, job.Pieces);
-                gamma += Total(partial + channels, c, channels, job.Pieces);
+                double* sums = job.Totals + b * 2 * channels;
+                (beta, gamma) = (beta + sums[c], gamma + sums[channels + c]);
             }
             if (job.DBeta != null) job.DBeta[c] = Received(job.DBeta[c], beta, job.AccumulateBeta);
             if (job.DGamma != null) job.DGamma[c] = Received(job.DGamma[c], gamma, job.AccumulateGamma);

@@ -9,6 +9,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
     {
         public float* X, Gamma, Beta, DY, Residual, Y, Mean, Rstd, DGamma, DBeta;
         public float* Partial; // [pieces of rows][2][channels]
+        public double* Totals; // [2][channels]
         public nint Rows, Channels;
         public float Epsilon;
         public bool AccumulateGamma, AccumulateBeta;
@@ -38,6 +39,7 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
             DGamma = (float*)dGamma.Tensor.Data, DBeta = (float*)dBeta.Tensor.Data, AccumulateGamma = dGamma.Accumulate, AccumulateBeta = dBeta.Accumulate,
         };
         job.Partial = (float*)scratch.Get(Scratch.Slot.Partial, job.Pieces * 2 * job.Channels * sizeof(float));
+        job.Totals = (double*)scratch.Get(Scratch.Slot.Sums, 2 * job.Channels * sizeof(double));
         Team.Run(&LayerNormBackwardRun, &job);
         StoreResult(job.Y, dX);
     }
@@ -95,10 +97,12 @@ internal sealed unsafe partial class CpuFastOps<TV, S>
         }
         team.Barrier();
         var (c0, c1) = team.Share(channels, thread);
+        Totals(job.Partial, pieces, 2 * channels, c0, c1, job.Totals);
+        Totals(job.Partial, pieces, 2 * channels, channels + c0, channels + c1, job.Totals);
         for (nint c = c0; c < c1; c++)
         {
-            if (job.DGamma != null) job.DGamma[c] = Received(job.DGamma[c], Total(job.Partial, c, channels, pieces), job.AccumulateGamma);
-            if (job.DBeta != null) job.DBeta[c] = Received(job.DBeta[c], Total(job.Partial + channels, c, channels, pieces), job.AccumulateBeta);
+            if (job.DGamma != null) job.DGamma[c] = Received(job.DGamma[c], job.Totals[c], job.AccumulateGamma);
+            if (job.DBeta != null) job.DBeta[c] = Received(job.DBeta[c], job.Totals[channels + c], job.AccumulateBeta);
         }
     }
 
