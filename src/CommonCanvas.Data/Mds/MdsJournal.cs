@@ -43,14 +43,15 @@ sealed class MdsJournal : IDisposable
         string path = Path.Combine(folder, FileName);
         JsonObject head = plan.Config();
         head[MdsIndex.MetadataKey] = metadata?.DeepClone();
-        foreach (string left in Directory.EnumerateFiles(folder, "*" + AtomicFile.TemporaryEnding).Where(f => Path.GetFileName(f).StartsWith("shard.", StringComparison.Ordinal) || Path.GetFileName(f).StartsWith(MdsIndex.FileName, StringComparison.Ordinal)))
-            File.Delete(left);
         SafeFileHandle file = OpenFile(path);
         try
         {
             (List<MdsShardInfo> shards, long cursor, long end) = Read(path, folder, file, head);
             var journal = new MdsJournal(path, file, end, shards, cursor);
             RandomAccess.SetLength(file, end);
+            // Only now: until the journal is this run's, they may be what another one is writing.
+            foreach (string left in Directory.EnumerateFiles(folder, "*" + AtomicFile.TemporaryEnding).Where(f => Path.GetFileName(f).StartsWith("shard.", StringComparison.Ordinal) || Path.GetFileName(f).StartsWith(MdsIndex.FileName, StringComparison.Ordinal)))
+                File.Delete(left);
             if (end == 0)
             {
                 journal.AppendLine(head);

@@ -87,6 +87,17 @@ public sealed class MdsWriterTests
     }
 
     [Fact]
+    public void ASecondWriterIsRefusedAndTouchesNothingOfTheFirst()
+    {
+        using var temp = new TempFolder();
+        using MdsWriter first = MdsWriter.Create(temp.Path, MdsRows.Columns, Small);
+        File.WriteAllText(temp["shard.00000.mds.tmp"], "what the first is writing");
+        var error = Assert.Throws<IOException>(() => MdsWriter.Resume(temp.Path, MdsRows.Columns, Small));
+        Assert.Contains("another run", error.Message, StringComparison.Ordinal);
+        Assert.True(File.Exists(temp["shard.00000.mds.tmp"]));
+    }
+
+    [Fact]
     public void AMissingShardIsNamedOnResume()
     {
         using var temp = new TempFolder();
