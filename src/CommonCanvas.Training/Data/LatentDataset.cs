@@ -198,7 +198,7 @@ public sealed class LatentDataset : IDisposable
 
     static void Widen(ReadOnlySpan<byte> bytes, Span<float> to, string where)
     {
-        if (bytes.Length != to.Length * 2) throw new InvalidDataException($"{where}: holds {bytes.Length} bytes; {to.Length * 2} are needed");
+        if (bytes.Length != to.Length * 2) throw new InvalidDataException($"{where}: holds {bytes.Length} bytes; {to.Length * 2} are needed; precompute again");
         TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), to);
     }
 

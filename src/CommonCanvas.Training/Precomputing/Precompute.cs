@@ -48,9 +48,10 @@ public sealed class Precompute
         if (loader.Size != settings.Resolution) throw new ArgumentException($"the loader crops to {loader.Size}, the settings say {settings.Resolution}");
         var options = new MdsWriterOptions { SizeLimit = settings.ShardBytes, Compression = settings.Compression, Metadata = fingerprint.ToJson() };
         using var writer = MdsWriter.Resume(settings.Folder, Columns(), options);
-        using var skipped = SkipLog.Open(settings.Folder, writer.Cursor);
-        if (writer.IsComplete) return new PrecomputeReport(writer.Cursor, writer.SamplesWritten, skipped.Total, 0);
+        // A complete cache has no position any more: all that is listed stays.
+        using var skipped = SkipLog.Open(settings.Folder, writer.IsComplete ? long.MaxValue : writer.Cursor);
         WriteEmptyCaption();
+        if (writer.IsComplete) return new PrecomputeReport(writer.SamplesWritten + skipped.Total, writer.SamplesWritten, skipped.Total, 0);
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var decoded = new BlockingCollection<Task<Decoded>>(2 * settings.BatchSize + Threads);

@@ -65,6 +65,29 @@ public sealed class PrecomputeTests : IDisposable
         Assert.Equal(35, Run("parts", 3).Written);
     }
 
+    [Fact]
+    public void Started_again_a_complete_cache_stays_as_it_is()
+    {
+        Run("whole", 4);
+        Run("again", 4);
+        var report = Run("again", 4);
+        Assert.Equal((40L, 35L, 5L), (report.Position, report.Written, report.Skipped));
+        AssertSame("whole", "again");
+    }
+
+    [Fact]
+    public void A_lost_or_cut_embedding_of_the_empty_caption_comes_back()
+    {
+        Run("whole", 4);
+        Run("damaged", 4);
+        File.Delete(folder["damaged", LatentDataset.EmptyCaptionFile]);
+        Run("damaged", 4);
+        AssertSame("whole", "damaged");
+        File.WriteAllBytes(folder["damaged", LatentDataset.EmptyCaptionFile], []);
+        Run("damaged", 4);
+        AssertSame("whole", "damaged");
+    }
+
     // What kill -9 leaves: an error in the middle, nothing tidied, and a torn file under a temporary name.
     [Fact]
     public void Killed_and_started_again_it_ends_with_the_same_bytes()
