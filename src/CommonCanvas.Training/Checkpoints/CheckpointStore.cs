@@ -11,7 +11,7 @@ namespace CommonCanvas.Training;
 /// <param name="keepEvery">Steps that are multiples of this are kept for good; 0: none.</param>
 public sealed class CheckpointStore(string runFolder, int keepLast = 2, long keepEvery = 0)
 {
-    const string Prefix = "step-";
+    const string Prefix = "step-", Aside = "damaged-";
 
     readonly string folder = Path.GetFullPath(Path.Combine(runFolder, "checkpoints"));
 
@@ -55,7 +55,7 @@ public sealed class CheckpointStore(string runFolder, int keepLast = 2, long kee
             }
             catch (Exception cause) when (cause is InvalidDataException or IOException)
             {
-                string aside = Path.Combine(folder, $"damaged-{Path.GetFileName(path)}-{Guid.NewGuid():N}");
+                string aside = Path.Combine(folder, $"{Aside}{Path.GetFileName(path)}-{Guid.NewGuid():N}");
                 Directory.Move(path, aside);
                 report($"{cause.Message}; set aside as {Path.GetFileName(aside)}, trying the one before");
                 continue;
@@ -63,7 +63,9 @@ public sealed class CheckpointStore(string runFolder, int keepLast = 2, long kee
             Checkpoint.Read(path, state);
             return true;
         }
-        if (steps.Count > 0) throw new InvalidDataException($"{folder}: none of its checkpoints is whole; start again with another run folder");
+        // Also when they were set aside by a start before this one: a run that starts over takes its curve and samples away.
+        if (steps.Count > 0 || Directory.Exists(folder) && Directory.GetDirectories(folder, Aside + "*").Length > 0)
+            throw new InvalidDataException($"{folder}: none of its checkpoints is whole; start again with another run folder, or put one back under its name without {Aside}");
         return false;
     }
 

@@ -118,6 +118,8 @@ public sealed class CheckpointTests : IDisposable
         var error = Assert.Throws<InvalidDataException>(() => new CheckpointStore(folder["run"]).Restore(State(run), reports.Add));
         Assert.Contains("none of its checkpoints is whole", error.Message);
         Assert.Single(reports);
+        // Nor does the next start, which finds none at all.
+        Assert.Contains("none of its checkpoints is whole", Assert.Throws<InvalidDataException>(() => new CheckpointStore(folder["run"]).Restore(State(run), reports.Add)).Message);
     }
 
     static TrainState State(TinyRun run) => new(run.Ops, run.UNet.Parameters, run.Loop.Optimizer, new LossScaler(false)) { Step = run.Loop.Step, Position = run.Loop.Step * 3 };
