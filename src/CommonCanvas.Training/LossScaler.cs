@@ -51,7 +51,8 @@ public sealed class LossScaler
             Skipped++;
             return false;
         }
-        if (++CleanSteps == GrowthInterval)
+        // More than the interval where a resumed run has a shorter one.
+        if (++CleanSteps >= GrowthInterval)
         {
             Scale = Math.Min(Scale * 2, 1 << 24);
             CleanSteps = 0;
@@ -60,5 +61,13 @@ public sealed class LossScaler
     }
 
     /// <summary>Restores what a checkpoint holds.</summary>
-    public void Restore(float scale, int cleanSteps, long skipped) => (Scale, CleanSteps, Skipped) = (scale, cleanSteps, skipped);
+    /// <param name="scale">Factor of the loss.</param>
+    /// <param name="cleanSteps">Clean steps since its last change.</param>
+    /// <param name="skipped">Steps skipped since the start of the run.</param>
+    /// <param name="scaled">Whether the loss was scaled there; a run that goes on in another precision keeps nothing but the count.</param>
+    public void Restore(float scale, int cleanSteps, long skipped, bool scaled)
+    {
+        Skipped = skipped;
+        if (Enabled && scaled) (Scale, CleanSteps) = (scale, cleanSteps);
+    }
 }

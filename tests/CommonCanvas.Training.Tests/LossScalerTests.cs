@@ -38,6 +38,15 @@ public class LossScalerTests
     }
 
     [Fact]
+    public void A_shorter_interval_than_the_clean_steps_that_are_restored_doubles_at_the_next()
+    {
+        var scaler = new LossScaler(enabled: true, growthInterval: 3);
+        scaler.Restore(scale: 8, cleanSteps: 5, skipped: 2, scaled: true);
+        scaler.Update(true);
+        Assert.Equal((16f, 0, 2L), (scaler.Scale, scaler.CleanSteps, scaler.Skipped));
+    }
+
+    [Fact]
     public void Disabled_the_scale_is_one_and_nothing_is_counted()
     {
         var scaler = new LossScaler(enabled: false);

@@ -196,6 +196,20 @@ public sealed class TrainLoopTests : IDisposable
         Assert.All(run.UNet.Parameters.Master.Span<float>().ToArray(), value => Assert.True(float.IsFinite(value)));
     }
 
+    /// <summary>A scale of 1 would let small fp16 gradients vanish; one of 1024 has no place in fp32.</summary>
+    [Theory]
+    [InlineData(false, true, 1024)]
+    [InlineData(true, false, 1)]
+    public void A_run_that_goes_on_in_another_precision_begins_with_that_ones_loss_scale(bool before, bool after, float scale)
+    {
+        TrainSettings Settings(TrainSettings s, bool scaled) => s with { LossScaling = scaled, InitialLossScale = 1024 };
+        string name = folder["precision"];
+        using (var first = new TinyRun(cache, name, 3, s => Settings(s, before), type: before ? DType.F16 : DType.F32)) first.Loop.Run();
+        using (var second = new TinyRun(cache, name, 4, s => Settings(s, after), type: after ? DType.F16 : DType.F32)) second.Loop.Run();
+        using var state = System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(new CheckpointStore(name).PathOf(4), "state.json")));
+        Assert.Equal(scale, state.RootElement.GetProperty("loss_scale").GetSingle());
+    }
+
     [Fact]
     public void Samples_are_drawn_with_the_average_and_the_weights_come_back()
     {

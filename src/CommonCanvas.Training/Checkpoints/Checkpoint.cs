@@ -82,7 +82,9 @@ static class Checkpoint
         state.Step = (long)json["step"]!;
         state.Position = (long)json["position"]!;
         state.Optimizer.Restore((long)json["updates"]!);
-        state.Scaler.Restore((float)json["loss_scale"]!, (int)json["clean_steps"]!, (long)json["skipped"]!);
+        float scale = (float)json["loss_scale"]!;
+        // Older checkpoints do not say it; an unscaled run's factor is 1.
+        state.Scaler.Restore(scale, (int)json["clean_steps"]!, (long)json["skipped"]!, scaled: (bool?)json["loss_scaling"] ?? scale != 1);
         state.Configuration = (string)json["configuration"]!;
         state.Data = (string)json["data"]!;
     }
@@ -115,6 +117,7 @@ static class Checkpoint
         ["step"] = state.Step,
         ["position"] = state.Position,
         ["updates"] = state.Optimizer.Updates,
+        ["loss_scaling"] = state.Scaler.Enabled,
         ["loss_scale"] = state.Scaler.Scale,
         ["clean_steps"] = state.Scaler.CleanSteps,
         ["skipped"] = state.Scaler.Skipped,
