@@ -53,6 +53,8 @@ public sealed class Optimizer : IDisposable
     {
         if (settings.EmaInterval < 1) throw new ArgumentException($"the EMA interval is {settings.EmaInterval}; it must be at least 1");
         if (settings.EmaDecay is < 0 or >= 1) throw new ArgumentException($"the EMA decay is {settings.EmaDecay}; it must be in [0, 1), 0 for no average");
+        if (settings.Beta1 is not (>= 0 and < 1) || settings.Beta2 is not (>= 0 and < 1)) throw new ArgumentException($"beta1 is {settings.Beta1} and beta2 {settings.Beta2}; both must be in [0, 1)");
+        if (!((float)settings.Epsilon > 0)) throw new ArgumentException($"epsilon is {settings.Epsilon}; it must be above 0 in fp32, or a weight without a gradient is divided by 0");
         if (!(settings.ClipNorm > 0)) throw new ArgumentException($"the gradient's norm is clipped to {settings.ClipNorm}; it must be above 0");
         (this.ops, this.master, this.gradient, Settings) = (ops, master, gradient, settings);
         this.compute = compute == master ? Tensor.None : compute;

@@ -51,6 +51,21 @@ public class OptimizerTests
         }
     }
 
+    /// <summary>Each of these would make the weights infinite or no number at the first update.</summary>
+    [Theory]
+    [InlineData(1, 0.999, 1e-8, "beta1 is 1")]
+    [InlineData(0.9, 1, 1e-8, "beta2 1")]
+    [InlineData(0.9, double.NaN, 1e-8, "beta2 NaN")]
+    [InlineData(0.9, 0.999, 0, "epsilon is 0")]
+    [InlineData(0.9, 0.999, 1e-60, "epsilon is 1E-60")]
+    public void Settings_that_divide_by_zero_are_refused(double beta1, double beta2, double epsilon, string says)
+    {
+        using var ops = new CpuOps();
+        Tensor master = ops.Arena.Rent(DType.F32, 3), gradient = ops.Arena.RentLike(master);
+        var settings = new OptimizerSettings { LearningRate = new LearningRateSchedule(1e-3), Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon };
+        Assert.Contains(says, Assert.Throws<ArgumentException>(() => new Optimizer(ops, master, gradient, Tensor.None, settings)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_average_starts_at_its_step_as_a_copy_and_keeps_its_interval()
     {
