@@ -62,6 +62,7 @@ public sealed class TrainLoop : IDisposable
     /// <summary>Trains to the end, or until <paramref name="stop"/>: then the step in hand is finished and saved.</summary>
     /// <exception cref="NonFiniteException">The loss or a gradient is not finite.</exception>
     /// <exception cref="IOException">The disk is full or cannot be written; earlier checkpoints are whole.</exception>
+    /// <exception cref="InvalidDataException">Data that is damaged, or not that which the run was begun on; the steps before are saved.</exception>
     public TrainResult Run(CancellationToken stop = default)
     {
         Directory.CreateDirectory(settings.RunFolder);
@@ -139,7 +140,12 @@ public sealed class TrainLoop : IDisposable
     {
         long number = state.Step + 1;
         float scale = state.Scaler.Scale;
-        step.Run(number, scale, readout.Losses);
+        try { step.Run(number, scale, readout.Losses); }
+        catch (Exception cause) when (cause is InvalidDataException or IOException)
+        {
+            SaveBefore(cause);
+            throw;
+        }
         MeasureNorm(scale);
         var (loss, norm) = readout.Read();
         bool finite = double.IsFinite(loss) && float.IsFinite(norm);
@@ -196,6 +202,18 @@ public sealed class TrainLoop : IDisposable
     }
 
     bool Due(long every) => every > 0 && state.Step % every == 0;
+
+    // Data that cannot be read is no fault of the weights, which are those of the step before: what was learned since the last checkpoint is kept.
+    void SaveBefore(Exception failure)
+    {
+        if (lastSaved == state.Step) return;
+        try
+        {
+            Save();
+            progress.Note($"step {state.Step + 1} cannot be done ({failure.Message}); the {state.Step} before are saved, and the run goes on from there");
+        }
+        catch (Exception cause) when (cause is IOException or NonFiniteException) { progress.Note(cause.Message); }
+    }
 
     // A checkpoint takes an older one's place, so what is saved must be good.
     void Save()

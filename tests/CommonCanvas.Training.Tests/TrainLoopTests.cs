@@ -87,6 +87,20 @@ public sealed class TrainLoopTests : IDisposable
     }
 
     [Fact]
+    public void Damaged_data_costs_none_of_the_steps_before_it()
+    {
+        var (state, curve) = Whole();
+        string name = folder["unread"];
+        using (var first = new TinyRun(cache, name, 12, s => s with { CheckpointEvery = 100 }, wrap: step => new UnreadableStep(step, at: 6)))
+            Assert.Contains("damaged", Assert.Throws<InvalidDataException>(() => first.Loop.Run()).Message, StringComparison.Ordinal);
+        Assert.Equal([5], new CheckpointStore(name).Steps);
+        using var second = new TinyRun(cache, name, 12);
+        second.Loop.Run();
+        Assert.Equal(state, second.State);
+        Assert.Equal(curve, TinyRun.Curve(name));
+    }
+
+    [Fact]
     public void A_damaged_newest_checkpoint_is_reported_and_the_one_before_used()
     {
         var (state, curve) = Whole();
