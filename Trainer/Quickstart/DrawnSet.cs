@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using CommonCanvas.Data;
 
 namespace CommonCanvas.Trainer.Quickstart;
 
@@ -25,6 +26,7 @@ public static class DrawnSet
             metadata.AppendLine(JsonSerializer.Serialize(new { file_name = name, text = scene.Caption, licence = "CC0-1.0", attribution = "drawn by CommonCanvas" }));
             drawn(++i);
         }
-        File.WriteAllText(Path.Combine(folder, "metadata.jsonl"), metadata.ToString());
+        // Whole or not at all: where it is there, an interrupted quickstart takes the set for drawn.
+        AtomicFile.Write(Path.Combine(folder, "metadata.jsonl"), Encoding.UTF8.GetBytes(metadata.ToString()));
     }
 }
