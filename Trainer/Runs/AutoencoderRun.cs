@@ -1,3 +1,4 @@
+using System.Text;
 using CommonCanvas.Data;
 using CommonCanvas.Models;
 using CommonCanvas.Tensors;
@@ -100,9 +101,11 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
     void Finish(IOps ops, AutoencoderKL model, PictureDataset data, IPictureSource source)
     {
         var folder = new PipelineFolder(Path.Combine(config.Output, ModelFolder.Name));
-        model.SaveFolder(folder.Vae);
+        // Measured before anything is written: a run that ends here must not leave these weights beside the scale of others.
         var measured = model.Config with { ScalingFactor = MeasureScale(ops, model, data) };
-        File.WriteAllText(Path.Combine(folder.Vae, "config.json"), measured.ToJson());
+        Directory.CreateDirectory(folder.Vae);
+        AtomicFile.Write(Path.Combine(folder.Vae, "config.json"), Encoding.UTF8.GetBytes(measured.ToJson()));
+        model.Parameters.Save(Path.Combine(folder.Vae, AutoencoderKL.FileName + ".safetensors"));
         if (config.Pipeline is { } pipeline)
         {
             ModelFolder.Copy(new PipelineFolder(pipeline), folder, f => f.TextEncoder, f => f.Tokenizer, f => f.Scheduler);
