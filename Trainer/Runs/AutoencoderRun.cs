@@ -26,6 +26,7 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
         string path = config.Data.Path ?? throw new ConfigException("data.path is missing: name the folder of pictures, for example --set data.path=pictures");
         var source = PictureSource.Open(path, config.Data.Licence);
         OutputFolder.Require(config.Output);
+        using var folder = RunFolderLock.Take(config.Output);
         bool resumes = new CheckpointStore(config.Output).Steps.Count > 0;
         using var skipped = SkipLog.Open(config.Output, resumes ? long.MaxValue : 0);
         var data = new PictureDataset(source, new PictureLoader(config.Data.Resolution), config.Seed, config.Validation.Every > 0 ? config.Validation.Share : 0, skipLog: skipped);
@@ -38,6 +39,7 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
         {
             using var loop = new TrainLoop(ops, step, RunSettings.Train(config, $"{data.TrainingCount} pictures"), new RunProgress(console, display))
             {
+                Folder = folder,
                 Sample = (number, metrics) => Reconstructions(ops, model, data, number, metrics),
             };
             result = loop.Run(stop);

@@ -23,11 +23,13 @@ public sealed class UNetRun(RunConfig config, IOps device, AppConsole console)
         int batch = config.Batch.Size, microbatch = config.Batch.Microbatch > 0 ? config.Batch.Microbatch : batch;
         using var step = new DiffusionStep(ops, unet, RunSettings.Objective(config, scheduler), data, batch, microbatch);
         using var preview = config.Samples.Every > 0 && config.Samples.Prompts.Count > 0 ? new Preview(config, console, ops, unet, pipeline, scheduler) : null;
+        using var folder = RunFolderLock.Take(config.Output);
         TrainResult result = null!;
         Progress.Run<bool>(console, $"Training the U-Net ({unet.Parameters.Trainable:N0} weights) on {data.TrainingCount} latents", config.Steps, "steps", display =>
         {
             using var loop = new TrainLoop(ops, step, RunSettings.Train(config, data.Identity), new RunProgress(console, display))
             {
+                Folder = folder,
                 Sample = preview is null ? null : preview.Draw,
             };
             result = loop.Run(stop);

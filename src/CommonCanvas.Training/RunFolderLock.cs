@@ -4,7 +4,7 @@ namespace CommonCanvas.Training;
 /// Holds a run folder for one process: two that write checkpoints and metrics to the same one would spoil both. The operating
 /// system lets go when the process ends, however it ends, so nothing has to be cleaned up after a crash.
 /// </summary>
-sealed class RunFolderLock : IDisposable
+public sealed class RunFolderLock : IDisposable
 {
     const string Name = ".lock";
 
@@ -12,10 +12,11 @@ sealed class RunFolderLock : IDisposable
 
     RunFolderLock(FileStream file) => this.file = file;
 
-    /// <summary>Takes the folder, which exists.</summary>
+    /// <summary>Takes the folder; it is made where absent.</summary>
     /// <exception cref="IOException">Another run has it, or the folder cannot be written.</exception>
     public static RunFolderLock Take(string folder)
     {
+        Directory.CreateDirectory(folder);
         string path = Path.Combine(folder, Name);
         try { return new RunFolderLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)); }
         catch (IOException e) when (File.Exists(path))

@@ -53,6 +53,9 @@ public sealed class TrainLoop : IDisposable
     /// <summary>Steps done.</summary>
     public long Step => state.Step;
 
+    /// <summary>The run folder, where the caller has taken it for what it writes there before and after the run; null: it is taken for the run.</summary>
+    public RunFolderLock? Folder { get; init; }
+
     /// <summary>
     /// Draws samples every <see cref="TrainSettings.SampleEvery"/> steps, and at the end, with the averaged weights where
     /// there are any.
@@ -65,8 +68,7 @@ public sealed class TrainLoop : IDisposable
     /// <exception cref="InvalidDataException">Data that is damaged, or not that which the run was begun on; the steps before are saved.</exception>
     public TrainResult Run(CancellationToken stop = default)
     {
-        Directory.CreateDirectory(settings.RunFolder);
-        using var folder = RunFolderLock.Take(settings.RunFolder);
+        using var folder = Folder is null ? RunFolderLock.Take(settings.RunFolder) : null;
         Resume();
         if (settings.Configuration.Length > 0) File.WriteAllText(Path.Combine(settings.RunFolder, "config.yaml"), settings.Configuration);
         using var writer = metrics = new MetricsWriter(settings.RunFolder, state.Step);

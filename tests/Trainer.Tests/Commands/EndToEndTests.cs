@@ -172,6 +172,23 @@ public sealed class EndToEndTests : IDisposable
             Assert.True(File.Exists(At("quick", file)), file);
     }
 
+    [Fact]
+    public void A_second_run_in_the_folder_of_another_changes_nothing_there()
+    {
+        Prepare();
+        File.WriteAllText(At("pictures", "broken.png"), "no");
+        string config = Write("autoencoder.yaml", AutoencoderYaml), listed = At("run", "skipped.jsonl");
+        using (CommonCanvas.Training.RunFolderLock.Take(At("run")))
+        {
+            File.WriteAllText(listed, "what the first run has listed");
+            var (code, _, error) = CommandLine.Run("train", "--config", config, "--data", At("pictures"), "--out", At("run"));
+            Assert.Equal(ExitCode.Failed, code);
+            Assert.Contains("another run writes to this folder", error, StringComparison.Ordinal);
+            Assert.Equal("what the first run has listed", File.ReadAllText(listed));
+        }
+        Done(CommandLine.Run("train", "--config", config, "--data", At("pictures"), "--out", At("run")));
+    }
+
     [Theory]
     [InlineData("--config", "configs/missing.yaml")]
     [InlineData("--config", ".")]
