@@ -8,6 +8,9 @@ public sealed class RunFolderLock : IDisposable
 {
     const string Name = ".lock";
 
+    // A file that another process holds: Windows' sharing violation, and what flock returns on Linux and on macOS.
+    const int SharingViolation = unchecked((int)0x80070020), WouldBlock = 11, WouldBlockOnMac = 35;
+
     readonly FileStream file;
 
     RunFolderLock(FileStream file) => this.file = file;
@@ -19,9 +22,11 @@ public sealed class RunFolderLock : IDisposable
         Directory.CreateDirectory(folder);
         string path = Path.Combine(folder, Name);
         try { return new RunFolderLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)); }
-        catch (IOException e) when (File.Exists(path))
+        catch (IOException e)
         {
-            throw new IOException($"{folder}: another run writes to this folder; wait until it ends, stop it, or give this run another folder", e);
+            throw new IOException(e.HResult is SharingViolation or WouldBlock or WouldBlockOnMac
+                ? $"{folder}: another run writes to this folder; wait until it ends, stop it, or give this run another folder"
+                : $"{folder}: cannot be written ({e.Message}); free some space or choose another folder", e);
         }
     }
 
