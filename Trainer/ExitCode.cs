@@ -12,6 +12,6 @@ public static class ExitCode
     /// <summary>The command line or the configuration cannot be understood.</summary>
     public const int Usage = 2;
 
-    /// <summary>Stopped by Ctrl+C or SIGTERM, with everything saved that resuming needs.</summary>
+    /// <summary>Stopped by Ctrl+C, SIGTERM or SIGHUP, with everything saved that resuming needs.</summary>
     public const int Interrupted = 130;
 }

@@ -8,10 +8,11 @@ public sealed class AppConsole
     /// <summary>Writes to the given places; <paramref name="interactive"/> allows colours and moving displays.</summary>
     public AppConsole(TextWriter output, TextWriter error, bool interactive = false)
     {
-        (Output, Error, Interactive) = (output, error, interactive);
+        IAnsiConsoleOutput shown = interactive ? new LastingOutput(output) : new AnsiConsoleOutput(output);
+        (Output, Error, Interactive) = (shown.Writer, interactive ? new LastingOutput(error).Writer : error, interactive);
         Ansi = AnsiConsole.Create(new AnsiConsoleSettings
         {
-            Out = new AnsiConsoleOutput(output),
+            Out = shown,
             Ansi = interactive ? AnsiSupport.Detect : AnsiSupport.No,
             ColorSystem = interactive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = interactive ? InteractionSupport.Detect : InteractionSupport.No,
@@ -40,10 +41,17 @@ public sealed class AppConsole
     /// <summary>Writes a line of results.</summary>
     public void Line(string text = "") => Output.WriteLine(text);
 
-    /// <summary>Writes a line for the person who watches; fits in above a moving display.</summary>
+    /// <summary>
+    /// Writes a line for the person who watches; fits in above a moving display. Where it cannot be written, to a full disk or
+    /// a terminal that has gone, it is lost and not the work that it tells of.
+    /// </summary>
     public void Note(string text)
     {
-        if (Interactive) Ansi.MarkupLine("[grey]" + Markup.Escape(text) + "[/]");
-        else Line("  " + text);
+        try
+        {
+            if (Interactive) Ansi.MarkupLine("[grey]" + Markup.Escape(text) + "[/]");
+            else Line("  " + text);
+        }
+        catch (IOException) { /* Nobody can be told. */ }
     }
 }

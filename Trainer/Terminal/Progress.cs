@@ -68,13 +68,13 @@ public static class Progress
         console.Line(string.Create(CultureInfo.InvariantCulture, $"{title} ({total} {unit})"));
         var result = work(new Reporter((done, detail) =>
         {
-            last = string.Create(CultureInfo.InvariantCulture, $"  {100.0 * done / Math.Max(1, total),3:F0} %  {meter.Status(done, detail)}");
+            last = string.Create(CultureInfo.InvariantCulture, $"{100.0 * done / Math.Max(1, total),3:F0} %  {meter.Status(done, detail)}");
             if (since.Elapsed < PlainInterval) return;
             since.Restart();
-            console.Line(last);
+            console.Note(last);
             last = "";
         }));
-        if (last.Length > 0) console.Line(last);
+        if (last.Length > 0) console.Note(last);
         return result;
     }
 

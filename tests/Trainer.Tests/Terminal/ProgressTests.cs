@@ -73,6 +73,23 @@ public sealed class ProgressTests
     }
 
     [Fact]
+    public void What_cannot_be_shown_does_not_end_the_work()
+    {
+        using var gone = new BrokenWriter();
+        new AppConsole(gone, gone).Note("lost");
+        var console = new AppConsole(gone, gone, interactive: true);
+        int result = Progress.Run(console, "Counting", 3, "steps", progress =>
+        {
+            progress.Report(3);
+            console.Note("lost");
+            return 7;
+        });
+        console.Line("lost");
+        console.Error.WriteLine("lost");
+        Assert.Equal(7, result);
+    }
+
+    [Fact]
     public void What_an_interrupted_run_had_done_does_not_count_for_the_rate()
     {
         using var output = new StringWriter();
