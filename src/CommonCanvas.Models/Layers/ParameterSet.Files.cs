@@ -8,7 +8,7 @@ public sealed partial class ParameterSet
     /// <param name="path">Where they are.</param>
     /// <param name="inFile">Another name under which a file may have a parameter (older and newer layouts); null for none.</param>
     /// <param name="ignored">Tensors that a file may have in addition.</param>
-    /// <exception cref="InvalidDataException">Lists missing, misshapen and additional tensors, the first few of each kind.</exception>
+    /// <exception cref="InvalidDataException">Lists missing, misshapen and additional tensors, the first few of each kind, or names one with a value that is not finite.</exception>
     public void Load(string path, Func<string, string?>? inFile = null, Func<string, bool>? ignored = null)
     {
         using var file = SafetensorsFolder.Open(path);
@@ -36,6 +36,8 @@ public sealed partial class ParameterSet
         {
             var values = new float[parameter.Count];
             file.ReadFloats(name, values);
+            foreach (float value in values)
+                if (!float.IsFinite(value)) throw new InvalidDataException($"{file.File(name).Path}: {name} holds {value}: the file is damaged, or its training failed; take another");
             Write(parameter, ToMemory(parameter, values));
         }
         RefreshCompute();

@@ -159,4 +159,19 @@ public sealed class ParameterSetTests
         Assert.Contains($"  missing: {model.Parameters.All.Count - 4} more", lines);
         Assert.Contains("  not of this model: 296 more", lines);
     }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.NegativeInfinity)]
+    public void AWeightThatIsNotFiniteNamesItsTensorAndFile(float value)
+    {
+        using var ops = new CpuOps();
+        using var folder = new TempFolder();
+        using var model = new UNet(Config, ops, DType.F32, training: true);
+        model.Parameters["conv_in.bias"].Slice(model.Parameters.Master).Span<float>()[3] = value;
+        model.SaveFolder(folder.Path);
+        string message = Assert.Throws<InvalidDataException>(() => UNet.FromFolder(folder.Path, ops, DType.F32, training: false)).Message;
+        Assert.Contains(folder["diffusion_pytorch_model.safetensors"], message, StringComparison.Ordinal);
+        Assert.Contains($"conv_in.bias holds {value}", message, StringComparison.Ordinal);
+    }
 }
