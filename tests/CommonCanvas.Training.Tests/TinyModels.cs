@@ -36,8 +36,8 @@ static class TinyModels
         LatentChannels = 4, LatentSide = Side, TextTokens = Tokens, TextWidth = Width,
     };
 
-    /// <summary>A cache of random numbers; the first latent number of sample i is i.</summary>
-    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true, bool emptyTexts = false, string? compression = null)
+    /// <summary>A cache of random numbers; the first latent number of sample i is i, or none in one sample.</summary>
+    public static void WriteCache(string folder, int count, bool moments = false, bool emptyCaption = true, bool emptyTexts = false, string? compression = null, int notFinite = -1)
     {
         string[] bytes = ["caption_latents", "latents_32"], texts = ["attribution", "caption", "key", "licence"], numbers = ["height", "width"];
         using var writer = MdsWriter.Create(folder, [.. bytes.Select(c => KeyValuePair.Create(c, "bytes")), .. texts.Select(c => KeyValuePair.Create(c, "str")), .. numbers.Select(c => KeyValuePair.Create(c, "int32"))],
@@ -50,7 +50,7 @@ static class TinyModels
             Philox.Normal(new RandomKey(1, RandomPurpose.Drawing, (ulong)i, 1), text);
             if (moments) latent.AsSpan(4 * Side * Side).Fill(-3);
             if (emptyTexts) Array.Clear(text);
-            latent[0] = i;
+            latent[0] = i == notFinite ? float.NaN : i;
             writer.Write(new Dictionary<string, object>
             {
                 ["latents_32"] = Halves(latent), ["caption_latents"] = Halves(text), ["caption"] = $"sample {i}", ["key"] = $"{i:D4}.png",

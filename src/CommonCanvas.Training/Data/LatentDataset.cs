@@ -163,6 +163,7 @@ public sealed class LatentDataset : IDisposable
             var plane = planes.AsSpan(c * pixels, pixels);
             for (int p = 0; p < plane.Length; p++) to[p * channels + c] = plane[p];
         }
+        RequireFinite(to, $"{Folder}, sample {index}, column {column}");
         Widen(sample.Bytes(TextColumn).Span, batch.TextOf(b), $"{Folder}, sample {index}, column {TextColumn}");
         return true;
     }
@@ -200,6 +201,14 @@ public sealed class LatentDataset : IDisposable
     {
         if (bytes.Length != to.Length * 2) throw new InvalidDataException($"{where}: holds {bytes.Length} bytes; {to.Length * 2} are needed; precompute again");
         TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), to);
+        RequireFinite(to, where);
+    }
+
+    // Named here; in the model it would be a layer's fault.
+    static void RequireFinite(ReadOnlySpan<float> values, string where)
+    {
+        float largest = TensorPrimitives.MaxMagnitude(values); // not a number where one is none
+        if (!float.IsFinite(largest)) throw new InvalidDataException($"{where}: holds {largest}; the model that made it is damaged, or overflowed: precompute again with a sound one");
     }
 
     /// <inheritdoc/>

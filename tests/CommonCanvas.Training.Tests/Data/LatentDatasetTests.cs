@@ -183,6 +183,17 @@ public class LatentDatasetTests
     }
 
     [Fact]
+    public void A_number_that_is_not_finite_names_its_sample()
+    {
+        using var folder = new TempFolder();
+        TinyModels.WriteCache(folder.Path, 5, notFinite: 3);
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        string message = Assert.Throws<InvalidDataException>(() => data.Fill(data.NewBatch(5), 0)).Message;
+        Assert.Contains($"{folder.Path}, sample 3, column latents_32: holds NaN", message, StringComparison.Ordinal);
+        Assert.Contains("precompute again", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Attribution_lists_what_was_seen()
     {
         using var folder = new TempFolder();
