@@ -74,6 +74,9 @@ public sealed class SampleCommand
         Write(target, request, result, folder);
         if (parsed.GetValue(saveLatents) is { } latentFile)
             SafetensorsWriter.Write(latentFile, [SafetensorsItem.Floats("final_latents", result.LatentShape, result.Latents)], SafetensorsWriter.PyTorch);
+        int broken = result.Latents.Chunk(result.Latents.Length / pictures).Count(latent => !latent.All(float.IsFinite));
+        if (broken > 0)
+            throw new ArithmeticException($"{broken} of the {pictures} pictures in {Path.GetFullPath(target)} show nothing: the U-Net of {folder} gave numbers that are not finite{(type == DType.F16 ? "; fp16 may be too narrow for it, take --precision bf16 or fp32" : "; its weights are damaged or too large")}");
         console.Line($"{Counted(pictures)} and grid.png in {Path.GetFullPath(target)}");
         return ExitCode.Done;
     }

@@ -1,3 +1,4 @@
+using CommonCanvas.Models;
 using CommonCanvas.Trainer.Quickstart;
 
 namespace CommonCanvas.Trainer.Tests.Commands;
@@ -187,6 +188,25 @@ public sealed class EndToEndTests : IDisposable
             Assert.Equal("what the first run has listed", File.ReadAllText(listed));
         }
         Done(CommandLine.Run("train", "--config", config, "--data", At("pictures"), "--out", At("run")));
+    }
+
+    [Fact]
+    public void Pictures_of_numbers_that_are_not_finite_are_an_error_that_names_the_precision()
+    {
+        Prepare();
+        Done(CommandLine.Run(Train("run")));
+        string file = At("run", "model", "unet", "diffusion_pytorch_model.safetensors");
+        SafetensorsItem[] items;
+        using (var weights = new SafetensorsFile(file))
+            items = [.. weights.Names.Select(name => SafetensorsItem.Floats(name, weights.Entry(name).Shape, [.. weights.ReadFloats(name).Select(v => name == "conv_out.weight" ? v * 1e6f : v)]))];
+        SafetensorsWriter.Write(file, items);
+        string[] sample = ["sample", "--model", At("run", "model"), "--prompt", "x", "--count", "2", "--steps", "1", "--out", At("out")];
+        Done(CommandLine.Run(sample));
+        var (code, _, error) = CommandLine.Run([.. sample, "--precision", "fp16"]);
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains("2 of the 2 pictures", error, StringComparison.Ordinal);
+        Assert.Contains("--precision bf16 or fp32", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", error, StringComparison.Ordinal);
     }
 
     [Theory]
