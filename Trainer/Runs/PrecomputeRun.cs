@@ -47,6 +47,7 @@ public sealed record PrecomputeRun(string Data, string Model, int Resolution, st
         {
             Folder = Output, Resolution = Resolution, Moments = Moments, Seed = Seed, BatchSize = BatchSize, Threads = Threads, Compression = Compression,
         };
+        if (File.Exists(Path.Combine(Output, "index.json"))) console.Note($"{Output} is complete already and stays as it is; for other pictures or captions give another folder, or delete it");
         var engine = new Precompute(ops, autoencoder, textEncoder, tokenizer, fingerprint, settings);
         var report = Progress.Run(console, "Computing latents and text embeddings", source.Count(), "images",
             display => engine.Run(source, new PictureLoader(Resolution), r => display.Report(r.Position, r.Skipped > 0 ? string.Create(CultureInfo.InvariantCulture, $"{r.Skipped} skipped") : null), stop));

@@ -123,6 +123,16 @@ public sealed class MdsWriter : IDisposable
         cursor = next;
     }
 
+    /// <summary>Reads the last sample that is in a complete shard, or null where there is none: what a resumed run goes on behind.</summary>
+    /// <exception cref="InvalidDataException">Its shard is damaged.</exception>
+    public MdsSample? ReadLast()
+    {
+        if (shards.LastOrDefault(s => s.Samples > 0) is not MdsShardInfo last) return null;
+        byte[] buffer = [];
+        using MdsShard shard = MdsShard.Open(folder, last, verify: true, MdsShard.IsPacked(folder, last), Array.MaxLength);
+        return shard.Read(last.Samples - 1, SamplesWritten - 1, ref buffer);
+    }
+
     /// <summary>Closes the last shard and writes the index; the folder is then complete.</summary>
     /// <param name="next">The input position reached, where it went on behind the last sample.</param>
     public void Finish(long? next = null)

@@ -41,7 +41,7 @@ public sealed class Precompute
     /// <param name="report">Told after each batch.</param>
     /// <param name="stop">Ends the run early; complete shards stay, and the next run goes on behind them.</param>
     /// <returns>How far it came; complete unless stopped.</returns>
-    /// <exception cref="InvalidDataException">The folder was begun with another model or other settings.</exception>
+    /// <exception cref="InvalidDataException">The folder was begun with another model, other settings or other pictures.</exception>
     /// <exception cref="IOException">The disk is full; complete shards stay whole.</exception>
     public PrecomputeReport Run(IPictureSource source, PictureLoader loader, Action<PrecomputeReport>? report = null, CancellationToken stop = default)
     {
@@ -52,6 +52,7 @@ public sealed class Precompute
         using var skipped = SkipLog.Open(settings.Folder, writer.IsComplete ? long.MaxValue : writer.Cursor);
         WriteEmptyCaption();
         if (writer.IsComplete) return new PrecomputeReport(writer.SamplesWritten + skipped.Total, writer.SamplesWritten, skipped.Total, 0);
+        RequireSamePictures(source, writer, skipped);
 
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var decoded = new BlockingCollection<Task<Decoded>>(2 * settings.BatchSize + Threads);
@@ -104,6 +105,19 @@ public sealed class Precompute
             current = new PrecomputeReport(position, written, skipped.Total, (position - start) / watch.Elapsed.TotalSeconds);
             report?.Invoke(current);
         }
+    }
+
+    // A position means something in the same pictures only: one more or less before it, and others are left out or come twice.
+    void RequireSamePictures(IPictureSource source, MdsWriter writer, SkipLog skipped)
+    {
+        if (writer.ReadLast() is not { } last) return;
+        long position = writer.Cursor - 1;
+        // The last shard may end behind pictures that were skipped.
+        var passed = skipped.Indices.ToHashSet();
+        while (passed.Contains(position)) position--;
+        string was = last.Text("key"), now = source.Read(position).FirstOrDefault()?.Key ?? "none";
+        if (was != now)
+            throw new InvalidDataException($"{settings.Folder}: was begun on other pictures than {source.Location} has now: the one at position {position} was '{was}' and is '{now}'; put back what was added or removed since, or write into another folder");
     }
 
     int Threads => settings.Threads > 0 ? settings.Threads : Environment.ProcessorCount;

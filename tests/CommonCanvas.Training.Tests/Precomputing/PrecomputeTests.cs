@@ -100,6 +100,40 @@ public sealed class PrecomputeTests : IDisposable
         AssertSame("whole", "parts");
     }
 
+    /// <summary>Else the pictures behind the position would be others: one would come twice, or be left out.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Pictures_that_were_added_or_removed_before_the_position_are_an_error(bool added)
+    {
+        using var stop = new CancellationTokenSource();
+        Run("cache", 4, report: r => { if (r.Written >= 20) stop.Cancel(); }, stop: stop.Token);
+        string first = folder["pictures", "000.png"];
+        if (added) File.Copy(first, folder["pictures", "000a.png"]);
+        else File.Delete(first);
+        string journal = File.ReadAllText(folder["cache", "journal.jsonl"]), message = Assert.Throws<InvalidDataException>(() => Run("cache", 4)).Message;
+        Assert.Contains("other pictures", message, StringComparison.Ordinal);
+        Assert.Matches("the one at position [0-9]+ was '[0-9]+.png' and is '[0-9]+.png'", message);
+        Assert.Equal(journal, File.ReadAllText(folder["cache", "journal.jsonl"]));
+        if (added) File.Delete(folder["pictures", "000a.png"]);
+        else File.Copy(folder["pictures", "005.png"], first);
+        Assert.Equal(35, Run("cache", 4).Written);
+    }
+
+    /// <summary>The journal may end at the very end of the pictures, behind ones that were skipped, and the index be missing.</summary>
+    [Fact]
+    public void Killed_before_the_index_with_skipped_pictures_at_the_end_it_goes_on()
+    {
+        for (int i = 0; i < 3; i++) File.WriteAllText(folder["pictures", $"zz{i}.png"], "no");
+        Run("whole", 4);
+        Directory.CreateDirectory(folder["parts", "index.json.tmp"]);
+        Assert.ThrowsAny<Exception>(() => Run("parts", 4));
+        Directory.Delete(folder["parts", "index.json.tmp"]);
+        Assert.True(File.Exists(folder["parts", "journal.jsonl"]));
+        Run("parts", 4);
+        AssertSame("whole", "parts");
+    }
+
     [Fact]
     public void Pictures_skipped_after_the_last_batch_are_reported()
     {
