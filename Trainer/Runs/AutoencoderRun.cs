@@ -37,7 +37,7 @@ public sealed class AutoencoderRun(RunConfig config, IOps device, AppConsole con
         TrainResult result = null!;
         Progress.Run<bool>(console, $"Training the autoencoder ({model.Parameters.Trainable:N0} weights) on {data.TrainingCount} pictures", config.Steps, "steps", display =>
         {
-            using var loop = new TrainLoop(ops, step, RunSettings.Train(config, $"{data.TrainingCount} pictures"), new RunProgress(console, display))
+            using var loop = new TrainLoop(ops, step, RunSettings.Train(config, data.Identity), new RunProgress(console, display))
             {
                 Folder = folder,
                 Sample = (number, metrics) => Reconstructions(ops, model, data, number, metrics),

@@ -119,13 +119,14 @@ public sealed class TrainLoop : IDisposable
         bool resumed = store.Restore(state, progress.Note);
         lastSaved = state.Step;
         if (!resumed) return;
-        if (state.Data != data)
+        // Older checkpoints of pictures say their number only.
+        if (state.Data != data && !data.StartsWith(state.Data + ",", StringComparison.Ordinal))
             throw new InvalidDataException($"{settings.RunFolder}: was begun on other data ({state.Data}) than now ({data}); give the data it was begun on, or another run folder");
         if (state.Position != state.Step * step.BatchSize)
             throw new InvalidDataException($"{settings.RunFolder}: was begun with batch size {state.Position / Math.Max(1, state.Step)}, not {step.BatchSize}; keep it, or choose another run folder");
         string changes = Changes(state.Configuration, settings.Configuration);
         if (changes.Length > 0) progress.Note($"the configuration differs from the one that the checkpoint of step {state.Step} was made with: {changes}");
-        state.Configuration = settings.Configuration;
+        (state.Configuration, state.Data) = (settings.Configuration, data);
     }
 
     // lines of the configuration that have changed; where the run writes to is no part of what it does

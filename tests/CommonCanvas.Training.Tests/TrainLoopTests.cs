@@ -161,6 +161,10 @@ public sealed class TrainLoopTests : IDisposable
         using (var first = new TinyRun(cache, name, 3)) first.Loop.Run();
         using var other = new TinyRun(cache, name, 6, s => s with { Data = "another" });
         Assert.Contains("(tiny)", Assert.Throws<InvalidDataException>(() => other.Loop.Run()).Message);
+        // What says the same and more is no other data.
+        using (var more = new TinyRun(cache, name, 4, s => s with { Data = "tiny, names abc" })) more.Loop.Run();
+        using var lessAgain = new TinyRun(cache, name, 6, s => s with { Data = "tiny, names abd" });
+        Assert.Contains("(tiny, names abc)", Assert.Throws<InvalidDataException>(() => lessAgain.Loop.Run()).Message);
     }
 
     [Fact]

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.IO.Hashing;
 using System.Numerics;
+using System.Text;
 using CommonCanvas.Data;
 using CommonCanvas.Tensors;
 
@@ -61,10 +63,16 @@ public sealed class PictureDataset
         foreach (long known in skipLog?.Indices ?? []) if (known < samples.Length) unusable[(int)known] = true;
         parallel = new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount };
         Location = source.Location;
+        var names = new XxHash64();
+        foreach (var sample in samples) names.Append(Encoding.UTF8.GetBytes(sample.Key + "\n"));
+        Identity = $"{TrainingCount} pictures, names {Convert.ToHexStringLower(names.GetCurrentHash())}";
     }
 
     /// <summary>Where the pictures are.</summary>
     public string Location { get; }
+
+    /// <summary>Tells these pictures from others: how many are trained on, and a digest of all names in their order.</summary>
+    public string Identity { get; }
 
     /// <summary>Side in pixels.</summary>
     public int Resolution => loader.Size;

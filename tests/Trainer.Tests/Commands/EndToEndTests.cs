@@ -173,6 +173,23 @@ public sealed class EndToEndTests : IDisposable
             Assert.True(File.Exists(At("quick", file)), file);
     }
 
+    /// <summary>The list of what cannot be used would name other pictures, which is why the names must be the same.</summary>
+    [Fact]
+    public void An_autoencoder_is_not_resumed_on_other_pictures()
+    {
+        Prepare();
+        string[] train = ["train", "--config", Write("autoencoder.yaml", AutoencoderYaml), "--data", At("pictures"), "--out", At("ae"), "--set", "steps=4"];
+        string metadata = File.ReadAllText(At("pictures", "metadata.jsonl"));
+        File.Move(At("pictures", "00000.png"), At("pictures", "zz.png"));
+        File.WriteAllText(At("pictures", "metadata.jsonl"), metadata.Replace("00000.png", "zz.png", StringComparison.Ordinal));
+        var (code, _, error) = CommandLine.Run(train);
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains("other data", error, StringComparison.Ordinal);
+        File.Move(At("pictures", "zz.png"), At("pictures", "00000.png"));
+        File.WriteAllText(At("pictures", "metadata.jsonl"), metadata);
+        Done(CommandLine.Run(train));
+    }
+
     [Fact]
     public void A_second_run_in_the_folder_of_another_changes_nothing_there()
     {
