@@ -93,9 +93,7 @@ public sealed class MetricsWriter : IDisposable
             at += end + 1;
         }
         if (kept.Length == all.Length) return;
-        string temporary = path + ".tmp";
-        File.WriteAllBytes(temporary, kept.ToArray());
-        File.Move(temporary, path, overwrite: true);
+        Data.AtomicFile.Write(path, kept.ToArray());
     }
 
     void DropSamplesBeyond(long lastStep)
