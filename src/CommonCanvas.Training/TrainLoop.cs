@@ -192,30 +192,48 @@ public sealed class TrainLoop : IDisposable
     // Validation belongs to its step's line; samples and checkpoints follow the line, so that a checkpoint never knows a step whose line is missing.
     void Extras(MetricsWriter writer, StepRate rate)
     {
-        if (Due(settings.ValidateEvery) && step.Validate() is { } validation)
+        try { Validate(); }
+        catch (Exception cause)
         {
-            values.Add(new("validation_loss", validation));
-            progress.Validated(state.Step, validation);
+            writer.Write(state.Step, values);
+            SaveBefore(cause);
+            throw;
         }
         writer.Write(state.Step, values);
         bool last = state.Step == settings.Steps;
-        if (Sample is not null && settings.SampleEvery > 0 && (Due(settings.SampleEvery) || last)) WithAverage(() => Sample(state.Step, writer));
+        if (Sample is not null && settings.SampleEvery > 0 && (Due(settings.SampleEvery) || last))
+        {
+            try { WithAverage(() => Sample(state.Step, writer)); }
+            catch (Exception cause)
+            {
+                SaveBefore(cause);
+                throw;
+            }
+        }
         if (Due(settings.CheckpointEvery) || last) Save();
         rate.Pause();
     }
 
+    void Validate()
+    {
+        if (!Due(settings.ValidateEvery) || step.Validate() is not { } validation) return;
+        values.Add(new("validation_loss", validation));
+        progress.Validated(state.Step, validation);
+    }
+
     bool Due(long every) => every > 0 && state.Step % every == 0;
 
-    // Data that cannot be read is no fault of the weights, which are those of the step before: what was learned since the last checkpoint is kept.
+    // Data that cannot be read, or a grid that cannot be drawn, is no fault of the weights, which are those of the last whole step: what was learned since the last checkpoint is kept.
     void SaveBefore(Exception failure)
     {
         if (lastSaved == state.Step) return;
         try
         {
             Save();
-            progress.Note($"step {state.Step + 1} cannot be done ({failure.Message}); the {state.Step} before are saved, and the run goes on from there");
+            progress.Note($"the run ends after step {state.Step} ({failure.Message}); all steps are saved, and it goes on from there");
         }
-        catch (Exception cause) when (cause is IOException or NonFiniteException) { progress.Note(cause.Message); }
+        // The failure is the one to report: on a full disk or a device that has gone, saving fails too.
+        catch (Exception cause) { progress.Note(cause.Message); }
     }
 
     // A checkpoint takes an older one's place, so what is saved must be good.

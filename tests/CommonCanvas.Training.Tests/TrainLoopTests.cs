@@ -100,6 +100,25 @@ public sealed class TrainLoopTests : IDisposable
         Assert.Equal(curve, TinyRun.Curve(name));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_validation_or_a_grid_that_fails_costs_no_step(bool validation)
+    {
+        var (state, _) = Whole();
+        string name = folder["beside"];
+        using (var first = new TinyRun(cache, name, 12, s => s with { CheckpointEvery = 100, SampleEvery = validation ? 0 : 8 }, wrap: step => validation ? new UnreadableStep(step, at: 5, validating: true) : step))
+        {
+            first.Loop.Sample = (_, _) => throw new NotSupportedException("out of memory");
+            Assert.ThrowsAny<Exception>(() => first.Loop.Run());
+        }
+        Assert.Equal([8], new CheckpointStore(name).Steps);
+        Assert.EndsWith("}", File.ReadAllLines(Path.Combine(name, MetricsWriter.FileName))[7], StringComparison.Ordinal);
+        using var second = new TinyRun(cache, name, 12);
+        second.Loop.Run();
+        Assert.Equal(state, second.State);
+    }
+
     [Fact]
     public void A_damaged_newest_checkpoint_is_reported_and_the_one_before_used()
     {

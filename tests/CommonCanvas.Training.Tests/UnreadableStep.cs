@@ -3,9 +3,11 @@ using CommonCanvas.Tensors;
 
 namespace CommonCanvas.Training.Tests;
 
-/// <summary>Finds its data damaged at one step.</summary>
-sealed class UnreadableStep(ITrainStep inner, long at) : ITrainStep
+/// <summary>Finds its data damaged at one step, or in the first validation after it.</summary>
+sealed class UnreadableStep(ITrainStep inner, long at, bool validating = false) : ITrainStep
 {
+    bool reached;
+
     public ParameterSet Parameters => inner.Parameters;
 
     public int BatchSize => inner.BatchSize;
@@ -16,13 +18,16 @@ sealed class UnreadableStep(ITrainStep inner, long at) : ITrainStep
 
     public void Run(long step, float lossScale, Tensor losses)
     {
-        if (step == at) throw new InvalidDataException("shard.00001.mds: the shard is damaged");
+        reached |= step == at;
+        if (reached && !validating) throw Damaged();
         inner.Run(step, lossScale, losses);
     }
 
     public void Repeat(long step, float lossScale, Tensor losses) => inner.Repeat(step, lossScale, losses);
 
-    public double? Validate() => inner.Validate();
+    public double? Validate() => reached ? throw Damaged() : inner.Validate();
 
     public void Dispose() => inner.Dispose();
+
+    static InvalidDataException Damaged() => new("shard.00001.mds: the shard is damaged");
 }
