@@ -20,7 +20,7 @@ public sealed class CheckpointStore(string runFolder, int keepLast = 2, long kee
 
     /// <summary>Steps that have a checkpoint, ascending.</summary>
     public IReadOnlyList<long> Steps => !Directory.Exists(folder) ? [] :
-        [.. Directory.GetDirectories(folder, Prefix + "*").Select(StepOf).Where(s => s >= 0).Order()];
+        [.. Directory.GetDirectories(folder, Prefix + "*").Where(path => StepOf(path) is >= 0 and var step && path == PathOf(step)).Select(StepOf).Order()];
 
     /// <summary>Folder of a step's checkpoint.</summary>
     public string PathOf(long step) => Path.Combine(folder, Prefix + step.ToString("D8", CultureInfo.InvariantCulture));

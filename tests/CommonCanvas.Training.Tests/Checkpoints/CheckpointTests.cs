@@ -109,6 +109,17 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void Folders_that_are_named_otherwise_are_left_alone()
+    {
+        using var run = new TinyRun(cache, folder["run"], 3);
+        run.Loop.Run();
+        foreach (string name in new[] { "step-5", "step-000000007", "step-99999999999999999999", "step-00000004 copy", "step-" }) Directory.CreateDirectory(folder["run", "checkpoints", name]);
+        var store = new CheckpointStore(folder["run"]);
+        Assert.Equal([3], store.Steps);
+        Assert.True(store.Restore(State(run), _ => Assert.Fail("nothing is damaged")));
+    }
+
+    [Fact]
     public void With_no_whole_checkpoint_the_run_does_not_start_over_silently()
     {
         using var run = new TinyRun(cache, folder["run"], 3);
