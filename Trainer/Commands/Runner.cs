@@ -48,8 +48,13 @@ public sealed class Runner(AppConsole console, CommonOptions common)
         {
             return Fail(e, ExitCode.Usage);
         }
+        // What asked for too much has been given back on the way here.
+        catch (OutOfMemoryException e)
+        {
+            return Fail(new IOException($"there is not enough memory ({e.Message}); take a smaller batch (of a run: batch.microbatch, then batch.size), smaller pictures or a smaller model", e), ExitCode.Failed);
+        }
         // The one place where every failure ends: a message for the user instead of a crash.
-        catch (Exception e) when (e is not OutOfMemoryException)
+        catch (Exception e)
         {
             return Fail(e, ExitCode.Failed);
         }

@@ -7,6 +7,19 @@ namespace CommonCanvas.Trainer.Tests.Commands;
 
 public sealed class RunnerTests
 {
+    [Fact]
+    public void Too_little_memory_is_an_error_with_a_remedy()
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var command = new RootCommand();
+        new Runner(new AppConsole(output, error), new CommonOptions()).Bind(command, (_, _) => new byte[int.MaxValue].Length); // more than any array may have
+        Assert.Equal(ExitCode.Failed, command.Parse([]).Invoke());
+        Assert.Contains("not enough memory", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("take a smaller batch", error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", error.ToString(), StringComparison.Ordinal);
+    }
+
     /// <summary>What a run can come to is no defect of the program; anything that nobody thought of is.</summary>
     [Theory]
     [InlineData(false)]
