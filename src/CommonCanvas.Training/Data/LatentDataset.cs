@@ -109,7 +109,9 @@ public sealed class LatentDataset : IDisposable
         ?? throw new InvalidDataException($"{Folder}: has no {EmptyCaptionFile}, the empty caption's embedding; set caption_dropout to 0 or precompute again");
 
     /// <summary>Memory for a batch.</summary>
-    public LatentBatch NewBatch(int size) => new(size, LatentSize, TextSize);
+    /// <exception cref="ArgumentException">It is more than an array holds.</exception>
+    public LatentBatch NewBatch(int size) => (long)size * Math.Max(LatentSize, TextSize) <= Array.MaxLength ? new(size, LatentSize, TextSize)
+        : throw new ArgumentException($"a batch of {size} samples of {LatentSize} and {TextSize} numbers is more than an array holds; take a batch size of at most {Array.MaxLength / Math.Max(LatentSize, TextSize)}");
 
     /// <summary>Reads the samples from a place of the stream on. Samples without a latent at this resolution are replaced by the next that has one.</summary>
     public void Fill(LatentBatch batch, long position)

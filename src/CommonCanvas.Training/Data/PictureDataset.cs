@@ -84,7 +84,9 @@ public sealed class PictureDataset
     public int HeldOutCount => order.HeldOutCount;
 
     /// <summary>Memory for a batch.</summary>
-    public PictureBatch NewBatch(int size) => new(size, loader.Size);
+    /// <exception cref="ArgumentException">It is more than an array holds.</exception>
+    public PictureBatch NewBatch(int size) => (long)size * loader.Size * loader.Size * 3 <= Array.MaxLength ? new(size, loader.Size)
+        : throw new ArgumentException($"a batch of {size} pictures of {loader.Size}x{loader.Size} is more than an array holds; take a batch size of at most {Array.MaxLength / (loader.Size * loader.Size * 3)}");
 
     /// <summary>Loads the pictures from a place of the stream on.</summary>
     public void Fill(PictureBatch batch, long position)

@@ -194,6 +194,15 @@ public class LatentDatasetTests
     }
 
     [Fact]
+    public void A_batch_that_is_too_large_says_how_large_it_may_be()
+    {
+        using var folder = new TempFolder();
+        TinyModels.WriteCache(folder.Path, 1);
+        using var data = new LatentDataset(folder.Path, 32, seed: 1);
+        Assert.Contains($"at most {Array.MaxLength / 64}", Assert.Throws<ArgumentException>(() => data.NewBatch(100_000_000)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Attribution_lists_what_was_seen()
     {
         using var folder = new TempFolder();
