@@ -44,7 +44,7 @@ public class MemoryOpcodeTests
            from type in Types
            where Bytes(type) * count <= 16
            from letter in Letters(type)
-           from address in space switch { "shared." => "qwS", "" => "q", "param." => "S", "local." or "const." => "qS", _ => "q" }
+           from address in space switch { "shared." => "qwS", "local." or "const." or "param." => "qS", _ => "q" }
            select new MemoryForm($"{(stores ? "st" : "ld")}.{space}{(count > 1 ? $"v{count}." : "")}{type}", letter, count, address),
         .. from modifier in (string[])["nc", "ca", "cg", "cs", "lu", "cv", "volatile", "weak", "relaxed.gpu", "acquire.gpu", "nc.L1::no_allocate.L2::128B"]
            select new MemoryForm(modifier is "volatile" or "weak" or "relaxed.gpu" or "acquire.gpu" ? $"ld.{modifier}.global.u32" : $"ld.global.{modifier}.u32", 'w', 1, 'q'),
@@ -61,6 +61,7 @@ public class MemoryOpcodeTests
 
     [Theory]
     [MemberData(nameof(Spaces))]
+    [Proves("mov.b64 qS")]
     public void Bytes_arrive_where_they_belong(string space, bool loads)
     {
         using var gpu = new EmulatedGpu();
@@ -131,6 +132,7 @@ public class MemoryOpcodeTests
             "shared" => "mov.u64 %rd6, shared;\nadd.s64 %rd6, %rd6, %rd3;\ncvt.u32.u64 %r3, %rd6;",
             "local" => "mov.u64 %rd6, own;",
             "const" => "mov.u64 %rd6, table;\nadd.s64 %rd6, %rd6, %rd3;",
+            "param" => "mov.b64 %rd6, block;",
             _ => form.Loads ? "mov.u64 %rd6, %rd4;" : "mov.u64 %rd6, %rd5;",
         });
         string address = form.Address switch { 'q' => "[%rd6]", 'w' => "[%r3]", _ => $"[{name}]" }, words = space == "generic" ? "" : $".{space}";
