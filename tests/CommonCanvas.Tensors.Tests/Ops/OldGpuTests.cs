@@ -25,6 +25,11 @@ public sealed class OldGpuTests() : OpTests(TestDevice.OldEmulator)
             run.Input("residual", Rows, outputs), run.Output("y", Rows, outputs)));
         Agree(type, Rows, run => run.Ops.LinearBackward(run.Input("x", Rows, inputs), run.Input("weight", outputs, inputs), run.Input("dY", Rows, outputs),
             default, run.Output("dX", Rows, inputs), run.Gradient("dWeight", outputs, inputs), run.Gradient("dBias", outputs)));
+        Agree(type, Rows, run => run.Ops.LinearBackwardWeights(
+        [
+            new(run.Input("x", Rows, inputs), run.Input("dY", Rows, outputs), run.Gradient("dWeight", outputs, inputs)),
+            new(run["dY"], run["x"], run.Gradient("dOther", inputs, outputs)),
+        ]));
     }
 
     [Theory, InlineData(DType.F16), InlineData(DType.BF16)]
