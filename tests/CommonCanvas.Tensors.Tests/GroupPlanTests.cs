@@ -2,7 +2,7 @@ namespace CommonCanvas.Tensors.Tests;
 
 public class GroupPlanTests
 {
-    const int Multiprocessors = 108;
+    const int Multiprocessors = 108, SharedBytes = 163 * 1024;
 
     static readonly ProductTile[] tiles = [.. new ProductKernels("linear_weights.cu", "LinearBackwardWeights", resultBytes: 8).Tensor];
 
@@ -17,7 +17,7 @@ public class GroupPlanTests
     public void The_weights_of_a_transformer_keep_all_multiprocessors_busy(int side, int width)
     {
         var products = Transformer(side, width);
-        var plan = GroupPlan.Choose(tiles, products, Multiprocessors);
+        var plan = GroupPlan.Choose(tiles, products, Multiprocessors, SharedBytes);
         double all = products.Sum(product => (double)product.M * product.N * product.K), longest = 0;
         double[] free = new double[Multiprocessors];
         foreach (int i in plan.Order)
@@ -31,25 +31,30 @@ public class GroupPlanTests
     }
 
     [Fact]
-    public void Many_products_need_no_shares() => Assert.All(GroupPlan.Choose(tiles, Transformer(16, 640), Multiprocessors).Splits, splits => Assert.Equal(1, splits));
+    public void Many_products_need_no_shares() => Assert.All(GroupPlan.Choose(tiles, Transformer(16, 640), Multiprocessors, SharedBytes).Splits, splits => Assert.Equal(1, splits));
 
     [Fact]
-    public void A_small_product_alone_is_split() => Assert.True(GroupPlan.Choose(tiles, [new(64, 64, 16384)], Multiprocessors).Splits[0] > 8);
+    public void A_small_product_alone_is_split() => Assert.True(GroupPlan.Choose(tiles, [new(64, 64, 16384)], Multiprocessors, SharedBytes).Splits[0] > 8);
 
     [Fact]
     public void Those_with_the_longest_blocks_come_first()
     {
         ProductSize[] products = [new(320, 320, 1232), new(320, 320, 4096), new(640, 1024, 64)];
-        var plan = GroupPlan.Choose(tiles, products, Multiprocessors);
+        var plan = GroupPlan.Choose(tiles, products, Multiprocessors, SharedBytes);
         long[] lengths = [.. plan.Order.Select(i => products[i].K / plan.Splits[i])];
         Assert.Equal(lengths.OrderDescending(), lengths);
         Assert.Equal([0, 1, 2], plan.Order.Order());
     }
 
+    /// <summary>As on a T4, which holds one block of 128x128 with 128 threads.</summary>
+    [Fact]
+    public void Tiles_that_leave_room_for_too_few_warps_are_left_out() =>
+        Assert.All(new[] { 320, 640, 1280 }, width => Assert.Contains(GroupPlan.Choose(tiles, Transformer(16, width), 40, sharedBytes: 64 * 1024).Tile.M, new[] { 160, 64 }));
+
     [Fact]
     public void The_same_products_get_the_same_plan()
     {
-        GroupPlan first = GroupPlan.Choose(tiles, Transformer(32, 320), Multiprocessors), second = GroupPlan.Choose(tiles, Transformer(32, 320), Multiprocessors);
+        GroupPlan first = GroupPlan.Choose(tiles, Transformer(32, 320), Multiprocessors, SharedBytes), second = GroupPlan.Choose(tiles, Transformer(32, 320), Multiprocessors, SharedBytes);
         Assert.Equal(first.Tile, second.Tile);
         Assert.Equal(first.Splits, second.Splits);
         Assert.Equal(first.Order, second.Order);
@@ -57,5 +62,5 @@ public class GroupPlanTests
 
     [Fact]
     public void Shares_of_a_gradient_beyond_the_reach_of_an_index_are_not_made() =>
-        Assert.Equal(1, GroupPlan.Choose(tiles, [new(1 << 16, 1 << 15, 1 << 20)], Multiprocessors).Splits[0]);
+        Assert.Equal(1, GroupPlan.Choose(tiles, [new(1 << 16, 1 << 15, 1 << 20)], Multiprocessors, SharedBytes).Splits[0]);
 }

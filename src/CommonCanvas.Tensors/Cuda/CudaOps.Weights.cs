@@ -105,7 +105,7 @@ public sealed unsafe partial class CudaOps
         if (FixedPlan is var (tile, splits)) return GroupPlan.Fixed(weightTiles[Math.Min(tile, weightTiles.Length - 1)], splits, sizes.Length);
         foreach (var (products, plan) in groupPlans)
             if (sizes.SequenceEqual(products)) return plan;
-        var chosen = GroupPlan.Choose(weightTiles, sizes, device.Multiprocessors);
+        var chosen = GroupPlan.Choose(weightTiles, sizes, device.Multiprocessors, device.SharedMemoryPerBlock);
         groupPlans.Add((sizes.ToArray(), chosen));
         return chosen;
     }

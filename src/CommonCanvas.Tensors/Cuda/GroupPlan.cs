@@ -13,15 +13,17 @@ sealed record GroupPlan(ProductTile Tile, int[] Splits, int[] Order)
     /// Chooses the tile and the shares of least predicted time. All are cut into shares of about the same length, and blocks go one by
     /// one to the multiprocessor that is free first; what <see cref="ProductPlan"/> says of one product holds for all together.
     /// </summary>
-    /// <param name="tiles">Candidates.</param>
+    /// <param name="tiles">Candidates, the smallest last.</param>
     /// <param name="products">At least one, none of them empty.</param>
     /// <param name="multiprocessors">Of the device.</param>
-    public static GroupPlan Choose(ReadOnlySpan<ProductTile> tiles, ReadOnlySpan<ProductSize> products, int multiprocessors)
+    /// <param name="sharedBytes">Shared memory that a block can have.</param>
+    public static GroupPlan Choose(ReadOnlySpan<ProductTile> tiles, ReadOnlySpan<ProductSize> products, int multiprocessors, int sharedBytes)
     {
         GroupPlan? best = null;
         double least = double.PositiveInfinity;
         foreach (var tile in tiles)
         {
+            if (tile != tiles[^1] && !ProductPlan.HoldsEnough(tile, sharedBytes)) continue;
             long longest = 0;
             foreach (var product in products) longest = Math.Max(longest, DivideUp(product.K, tile.K));
             for (int pieces = 1; pieces <= Math.Clamp(longest / ProductPlan.MinSteps, 1, ProductPlan.MaxSplits); pieces++)

@@ -110,13 +110,11 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
     /// <param name="sharedBytes">Shared memory that a block can have.</param>
     public static ProductPlan Choose(ReadOnlySpan<ProductTile> tiles, long m, long n, long k, int multiprocessors, int sharedBytes)
     {
-        const int SystemBytes = 1024; // of each block
         var best = new ProductPlan(tiles[^1], 1);
         double least = double.PositiveInfinity;
         foreach (var tile in tiles)
         {
-            int resident = (sharedBytes + SystemBytes) / (tile.SharedBytes + SystemBytes) * tile.Threads;
-            if (tile != tiles[^1] && resident < EnoughThreads) continue;
+            if (tile != tiles[^1] && !HoldsEnough(tile, sharedBytes)) continue;
             long blocks = DivideUp(m, tile.M) * DivideUp(n, tile.N), steps = DivideUp(k, tile.K);
             double operands = (double)OperandBytes * k * (DivideUp(n, tile.N) * m + DivideUp(m, tile.M) * n), once = (double)OperandBytes * k * (m + n);
             long most = m * n > int.MaxValue / 2 ? 1 : Math.Clamp(steps / MinSteps, 1, MaxSplits);
@@ -132,6 +130,13 @@ readonly record struct ProductPlan(ProductTile Tile, int Splits)
             }
         }
         return best;
+    }
+
+    /// <summary>Whether a multiprocessor holds blocks of enough threads to hide latencies.</summary>
+    internal static bool HoldsEnough(ProductTile tile, int sharedBytes)
+    {
+        const int SystemBytes = 1024; // of each block
+        return (sharedBytes + SystemBytes) / (tile.SharedBytes + SystemBytes) * tile.Threads >= EnoughThreads;
     }
 
     /// <summary>Blocks of the launch: tiles of the result, by shares.</summary>
